@@ -1,0 +1,139 @@
+//! Keeping one issuer's keys: on time, and whenever the bell rings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::backoff::Backoff;
+use super::discovery::{self, DiscoveryError};
+use super::fetch::{FetchError, Question};
+use super::{Surroundings, jittered};
+use crate::issuer::TrustedIssuer;
+use crate::keys::{KeySet, KeySetError};
+use crate::limits;
+
+/// Where the keys come from.
+#[derive(Clone, Debug)]
+pub(crate) enum KeySource {
+    /// Wherever the issuer's metadata says, asked again each time.
+    Discovery,
+    /// A URL that the operator pinned.
+    Url(Url),
+}
+
+/// Why there are no new keys.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeysError {
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    #[error("{url}: {error}")]
+    Fetch { url: Url, error: FetchError },
+    #[error("{url} answered {status}")]
+    Status { url: Url, status: u16 },
+    #[error("{url}: {error}")]
+    Set { url: Url, error: KeySetError },
+}
+
+/// The task of one issuer.
+#[derive(Debug)]
+pub(crate) struct KeyKeeper {
+    issuer: Arc<TrustedIssuer>,
+    source: KeySource,
+    around: Surroundings,
+    backoff: Backoff,
+    /// Uptime of the last fetch that the bell caused.
+    answered: Option<Duration>,
+}
+
+impl KeyKeeper {
+    pub(crate) fn new(issuer: Arc<TrustedIssuer>, source: KeySource, around: Surroundings) -> Self {
+        Self { issuer, source, around, backoff: Backoff::up_to(limits::BACKOFF_LONGEST), answered: None }
+    }
+
+    /// Runs until it is aborted. `ahead` is what [`KeyKeeper::refresh`] returned, if it has been called already.
+    pub(crate) async fn run(mut self, ahead: Option<Duration>) {
+        let mut pause = match ahead {
+            Some(pause) => pause,
+            None => self.refresh_and_report().await,
+        };
+        loop {
+            tokio::select! {
+                () = self.around.clock.sleep(pause) => {}
+                () = self.issuer.keys.bell.rung() => self.cool_down().await,
+            }
+            pause = self.refresh_and_report().await;
+        }
+    }
+
+    /// Attempts count, not successes: an issuer that answers nonsense is not asked more often for it.
+    async fn cool_down(&mut self) {
+        let now = self.around.clock.uptime();
+        let since = self.answered.map(|answered| now.saturating_sub(answered));
+        if let Some(left) = since.and_then(|since| limits::BELL_COOLDOWN.checked_sub(since)) {
+            self.around.clock.sleep(left).await;
+        }
+        self.answered = Some(self.around.clock.uptime());
+    }
+
+    async fn refresh_and_report(&mut self) -> Duration {
+        match self.refresh().await {
+            Ok(pause) => pause,
+            Err(error) => {
+                let pause = self.backoff.pause();
+                tracing::warn!(issuer = %self.issuer.name, %error, ?pause, "keys not refreshed; the known ones stay");
+                pause
+            }
+        }
+    }
+
+    /// Fetches once. Returns how long to wait before the next time.
+    pub(crate) async fn refresh(&mut self) -> Result<Duration, KeysError> {
+        let asked = self.around.clock.uptime();
+        let ring = &self.issuer.keys;
+        ring.bell.begin();
+        let outcome = self.fetch().await;
+        let succeeded = outcome.is_ok();
+        let result = match outcome {
+            Ok(set) => {
+                for odd in set.odd() {
+                    tracing::debug!(issuer = %self.issuer.name, kid = ?odd.kid, error = %odd.error, "key left out");
+                }
+                ring.replace(set, asked);
+                self.backoff.reset();
+                Ok(jittered(limits::KEYS_REFRESH))
+            }
+            Err(error) => {
+                ring.note_trouble(error.to_string());
+                Err(error)
+            }
+        };
+        ring.bell.end(succeeded);
+        self.around.news.send_replace(());
+        result
+    }
+
+    async fn fetch(&self) -> Result<KeySet, KeysError> {
+        let url = match &self.source {
+            KeySource::Discovery => discovery::keys_url(&self.around.fetcher, &self.issuer.name).await?,
+            KeySource::Url(url) => url.clone(),
+        };
+        let question = Question {
+            url: &url,
+            accept: "application/jwk-set+json, application/json",
+            limit: limits::KEY_SET_BYTES,
+            authorization: None,
+            known: None,
+            patience: Duration::ZERO,
+        };
+        let answer = match self.around.fetcher.ask(question).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(KeysError::Fetch { url, error }),
+        };
+        if answer.status != 200 {
+            return Err(KeysError::Status { url, status: answer.status });
+        }
+        KeySet::parse(&answer.body, self.issuer.rules.algorithms)
+            .map_err(|error| KeysError::Set { url, error })
+    }
+}

@@ -1,0 +1,5 @@
+//! Where revocations come from.
+
+mod feed;
+
+pub use feed::Feed;

@@ -1,0 +1,127 @@
+//! A strict JSON object, read once and kept as spans over its own text.
+//!
+//! General parsers are lenient where a token must not be: they keep the last of two equal members (RFC 7519 §4
+//! lets an issuer's gateway and its API read different claims), skip what they do not need, and recurse as deep as
+//! the sender likes. This one accepts exactly RFC 8259, then refuses duplicate members at every level, lone
+//! surrogates, and anything beyond the given depth and member count. It allocates one list of spans.
+
+use std::borrow::Cow;
+use std::fmt;
+
+mod scan;
+
+use scan::Scanner;
+pub(crate) use scan::{Error, Kind, Member, Span};
+
+/// The members of one object, as spans into a text that is held elsewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Members(Box<[Member]>);
+
+/// One object that owns its text: a claims set or a feed entry.
+pub(crate) struct Object {
+    text: Box<str>,
+    members: Members,
+}
+
+/// A value, borrowed from the text.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    String(Cow<'a, str>),
+    Number(&'a str),
+    Bool(bool),
+    Null,
+    Array(Array<'a>),
+    Object(&'a str),
+}
+
+/// An array that has been checked already, brackets included.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Array<'a>(&'a str);
+
+impl Members {
+    /// Reads `text` as one object, nothing before and nothing after it.
+    pub(crate) fn parse(text: &str, depth: usize, members: usize) -> Result<Self, Error> {
+        Scanner::new(text, depth, members).object_document().map(|found| Self(found.into_boxed_slice()))
+    }
+
+    /// The value of `name`. `text` is the one given to [`Members::parse`].
+    pub(crate) fn get<'a>(&self, text: &'a str, name: &str) -> Option<Value<'a>> {
+        let member = self.0.iter().find(|member| member.is_named(text, name))?;
+        Some(Value::of(text, member.value, member.kind))
+    }
+
+    /// All members in the order of the text.
+    pub(crate) fn iter<'a>(&self, text: &'a str) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
+        self.0.iter().map(move |member| (member.name(text), Value::of(text, member.value, member.kind)))
+    }
+}
+
+impl Object {
+    /// Reads `text` as one object; see [`Members::parse`].
+    pub(crate) fn parse(text: Box<str>, depth: usize, members: usize) -> Result<Self, Error> {
+        Members::parse(&text, depth, members).map(|members| Self { text, members })
+    }
+
+    /// The JSON text itself.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The value of `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.members.get(&self.text, name)
+    }
+
+    /// All members in the order of the text.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
+        self.members.iter(&self.text)
+    }
+}
+
+/// Names only: the values of a token are nobody's business in a log.
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(|(name, _)| name)).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Value<'a> {
+    fn of(text: &'a str, span: Span, kind: Kind) -> Self {
+        let raw = span.of(text);
+        match kind {
+            Kind::Plain => Self::String(Cow::Borrowed(raw)),
+            Kind::Escaped => Self::String(Cow::Owned(scan::unescape(raw))),
+            Kind::Number => Self::Number(raw),
+            Kind::Bool => Self::Bool(raw == "true"),
+            Kind::Null => Self::Null,
+            Kind::Array => Self::Array(Array(raw)),
+            Kind::Object => Self::Object(raw),
+        }
+    }
+
+    /// The text of a string, nothing else.
+    pub(crate) fn into_string(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::String(text) => Some(text),
+            Self::Number(_) | Self::Bool(_) | Self::Null | Self::Array(_) | Self::Object(_) => None,
+        }
+    }
+}
+
+impl<'a> Array<'a> {
+    /// The items in order.
+    pub(crate) fn items(self) -> impl Iterator<Item = Value<'a>> {
+        let mut scanner = Scanner::inside(self.0);
+        std::iter::from_fn(move || scanner.next_item().map(|(span, kind)| Value::of(self.0, span, kind)))
+    }
+
+    /// Reads `text` as one array, nothing before and nothing after it.
+    #[cfg(test)]
+    pub(crate) fn parse(text: &'a str, depth: usize) -> Result<Self, Error> {
+        let wrapped = format!("{{\"a\":{text}}}");
+        Members::parse(&wrapped, depth + 1, 256).map(|_| Self(text))
+    }
+}
+
+#[cfg(test)]
+mod tests;

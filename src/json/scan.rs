@@ -1,0 +1,364 @@
+//! One pass over a JSON text: grammar, depth, duplicates, and the spans of the outermost members.
+
+use std::borrow::Cow;
+
+/// Why a text is not the JSON we accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at byte {at}")]
+pub(crate) struct Error {
+    pub(crate) reason: &'static str,
+    pub(crate) at: usize,
+}
+
+/// A range of bytes of the text; both ends lie on character boundaries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: u32,
+    end: u32,
+}
+
+/// What a value is; strings are told apart by whether reading them needs work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Plain,
+    Escaped,
+    Number,
+    Bool,
+    Null,
+    Array,
+    Object,
+}
+
+/// A member of an object. String spans exclude the quotes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    name: Span,
+    name_escaped: bool,
+    pub(crate) value: Span,
+    pub(crate) kind: Kind,
+}
+
+impl Span {
+    fn new(start: usize, end: usize) -> Self {
+        // `Scanner::new` refuses texts whose positions do not fit.
+        Self { start: start as u32, end: end as u32 }
+    }
+
+    pub(crate) fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+}
+
+impl Member {
+    pub(crate) fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let raw = self.name.of(text);
+        if self.name_escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
+    }
+
+    pub(crate) fn is_named(&self, text: &str, name: &str) -> bool {
+        if self.name_escaped { unescape(self.name.of(text)) == name } else { self.name.of(text) == name }
+    }
+}
+
+/// The state of one pass.
+pub(crate) struct Scanner<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    depth_left: usize,
+    members_left: usize,
+    /// Names of the objects that are open, innermost last.
+    names: Vec<(Span, bool)>,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(text: &'a str, depth: usize, members: usize) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            depth_left: depth,
+            members_left: members,
+            names: Vec::new(),
+        }
+    }
+
+    /// A scanner behind the opening bracket of an array that was accepted before.
+    pub(crate) fn inside(array: &'a str) -> Self {
+        Self { at: 1, ..Self::new(array, usize::MAX, usize::MAX) }
+    }
+
+    /// The next item of the array that [`Scanner::inside`] entered.
+    pub(crate) fn next_item(&mut self) -> Option<(Span, Kind)> {
+        self.space();
+        if self.peek() == Some(b',') {
+            self.at += 1;
+            self.space();
+        }
+        if matches!(self.peek(), None | Some(b']')) { None } else { self.value().ok() }
+    }
+
+    /// The whole text as one object.
+    pub(crate) fn object_document(mut self) -> Result<Vec<Member>, Error> {
+        if u32::try_from(self.bytes.len()).is_err() {
+            return self.fail("text too long");
+        }
+        let mut members = Vec::with_capacity(16);
+        self.space();
+        if self.peek() != Some(b'{') {
+            return self.fail("not an object");
+        }
+        self.object(Some(&mut members))?;
+        self.space();
+        if self.at == self.bytes.len() { Ok(members) } else { self.fail("text after the object") }
+    }
+
+    fn fail<T>(&self, reason: &'static str) -> Result<T, Error> {
+        Err(Error { reason, at: self.at })
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn enter(&mut self) -> Result<(), Error> {
+        let Some(left) = self.depth_left.checked_sub(1) else { return self.fail("nested too deep") };
+        self.depth_left = left;
+        self.at += 1;
+        self.space();
+        Ok(())
+    }
+
+    /// An object, from its opening brace on. Its members are kept only where a list is given.
+    fn object(&mut self, mut keep: Option<&mut Vec<Member>>) -> Result<(), Error> {
+        self.enter()?;
+        let base = self.names.len();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+        } else {
+            loop {
+                let (name, name_escaped) = self.name(base)?;
+                let (value, kind) = self.value()?;
+                if let Some(members) = keep.as_deref_mut() {
+                    members.push(Member { name, name_escaped, value, kind });
+                }
+                if self.closes(b'}')? {
+                    break;
+                }
+            }
+        }
+        self.names.truncate(base);
+        self.depth_left += 1;
+        Ok(())
+    }
+
+    /// A member's name and its colon. Refuses one that the object has had before, whatever its spelling.
+    fn name(&mut self, base: usize) -> Result<(Span, bool), Error> {
+        if self.peek() != Some(b'"') {
+            return self.fail("expected a member name");
+        }
+        let Some(left) = self.members_left.checked_sub(1) else { return self.fail("too many members") };
+        self.members_left = left;
+        let (span, escaped) = self.string()?;
+        let open = self.names.get(base..).unwrap_or_default();
+        let seen = |&(other, other_escaped): &(Span, bool)| {
+            if escaped || other_escaped {
+                unescape(other.of(self.text)) == unescape(span.of(self.text))
+            } else {
+                other.of(self.text) == span.of(self.text)
+            }
+        };
+        if open.iter().any(seen) {
+            return self.fail("duplicate member");
+        }
+        self.names.push((span, escaped));
+        self.space();
+        if self.peek() != Some(b':') {
+            return self.fail("expected a colon");
+        }
+        self.at += 1;
+        self.space();
+        Ok((span, escaped))
+    }
+
+    /// After an item: a comma (false) or the closing bracket (true).
+    fn closes(&mut self, bracket: u8) -> Result<bool, Error> {
+        self.space();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.space();
+                Ok(false)
+            }
+            Some(found) if found == bracket => {
+                self.at += 1;
+                Ok(true)
+            }
+            _ => self.fail("expected a comma or a closing bracket"),
+        }
+    }
+
+    fn array(&mut self) -> Result<(), Error> {
+        self.enter()?;
+        if self.peek() == Some(b']') {
+            self.at += 1;
+        } else {
+            loop {
+                self.value()?;
+                if self.closes(b']')? {
+                    break;
+                }
+            }
+        }
+        self.depth_left += 1;
+        Ok(())
+    }
+
+    fn value(&mut self) -> Result<(Span, Kind), Error> {
+        let start = self.at;
+        let kind = match self.peek() {
+            Some(b'"') => {
+                let (span, escaped) = self.string()?;
+                return Ok((span, if escaped { Kind::Escaped } else { Kind::Plain }));
+            }
+            Some(b'{') => {
+                self.object(None)?;
+                Kind::Object
+            }
+            Some(b'[') => {
+                self.array()?;
+                Kind::Array
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                self.number()?;
+                Kind::Number
+            }
+            Some(b't') => self.word(b"true", Kind::Bool)?,
+            Some(b'f') => self.word(b"false", Kind::Bool)?,
+            Some(b'n') => self.word(b"null", Kind::Null)?,
+            _ => return self.fail("expected a value"),
+        };
+        Ok((Span::new(start, self.at), kind))
+    }
+
+    fn word(&mut self, word: &[u8], kind: Kind) -> Result<Kind, Error> {
+        if !self.bytes.get(self.at..).unwrap_or_default().starts_with(word) {
+            return self.fail("expected a value");
+        }
+        self.at += word.len();
+        Ok(kind)
+    }
+
+    fn number(&mut self) -> Result<(), Error> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Error> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start { self.fail("expected a digit") } else { Ok(()) }
+    }
+
+    /// A string from its opening quote on: its span without quotes, and whether it has escapes.
+    fn string(&mut self) -> Result<(Span, bool), Error> {
+        self.at += 1;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    let span = Span::new(start, self.at);
+                    self.at += 1;
+                    return Ok((span, escaped));
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(0..=0x1f) => return self.fail("control character in a string"),
+                Some(_) => self.at += 1,
+                None => return self.fail("string without an end"),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Error> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u') => {
+                let rest = self.text.get(self.at..).unwrap_or_default();
+                let Some((_, length)) = unicode_escape(rest) else {
+                    return self.fail("bad unicode escape");
+                };
+                self.at += length;
+            }
+            _ => return self.fail("bad escape"),
+        }
+        Ok(())
+    }
+}
+
+/// Reads `\uXXXX`, or the two of a surrogate pair, at the start of `text`: the character and the escape's length.
+fn unicode_escape(text: &str) -> Option<(char, usize)> {
+    let unit = |at: usize| -> Option<u32> {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
+    };
+    let first = unit(0)?;
+    if !(0xD800..=0xDBFF).contains(&first) {
+        return char::from_u32(first).map(|character| (character, 6));
+    }
+    let second = unit(6).filter(|second| (0xDC00..=0xDFFF).contains(second))?;
+    char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)).map(|character| (character, 12))
+}
+
+/// The text behind the escapes of a string that was accepted before.
+pub(crate) fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        text.push_str(before);
+        let (character, length) = match escape.as_bytes().get(1) {
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(b'n') => ('\n', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'u') => unicode_escape(escape).unwrap_or((char::REPLACEMENT_CHARACTER, 6)),
+            Some(&other) => (other as char, 2),
+            None => break,
+        };
+        text.push(character);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    text.push_str(rest);
+    text
+}

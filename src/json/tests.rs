@@ -1,0 +1,133 @@
+use super::*;
+use proptest::prelude::*;
+
+fn parse(text: &str) -> Result<Members, Error> {
+    Members::parse(text, 8, 64)
+}
+
+#[test]
+fn reads_every_kind_of_value() {
+    let text = r#" { "s":"x", "e":"a\"\u00e9\ud83d\ude00\n", "n":-1.5e+3, "t":true, "f":false, "z":null, "a":[1,"b",[]], "o":{"k":1} } "#;
+    let members = parse(text).unwrap();
+    let get = |name| members.get(text, name);
+    assert_eq!(get("s"), Some(Value::String("x".into())));
+    assert_eq!(get("e"), Some(Value::String("a\"é😀\n".into())));
+    assert_eq!(get("n"), Some(Value::Number("-1.5e+3")));
+    assert_eq!(get("t"), Some(Value::Bool(true)));
+    assert_eq!(get("f"), Some(Value::Bool(false)));
+    assert_eq!(get("z"), Some(Value::Null));
+    assert_eq!(get("o"), Some(Value::Object(r#"{"k":1}"#)));
+    assert_eq!(get("missing"), None);
+    let Some(Value::Array(array)) = get("a") else { panic!("not an array") };
+    let items: Vec<_> = array.items().collect();
+    assert_eq!(items.len(), 3);
+    assert_eq!(items[1], Value::String("b".into()));
+}
+
+#[test]
+fn an_escaped_name_is_the_name_it_spells() {
+    let text = r#"{"j\u0074i":"x"}"#;
+    assert_eq!(parse(text).unwrap().get(text, "jti"), Some(Value::String("x".into())));
+}
+
+#[test]
+fn refuses() {
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(8), "]".repeat(8));
+    let many = format!("{{{}\"z\":1}}", (0..64).map(|n| format!("\"{n}\":1,")).collect::<String>());
+    let table = [
+        ("", "not an object"),
+        ("[]", "not an object"),
+        ("\u{feff}{}", "not an object"),
+        ("{} x", "text after the object"),
+        ("{}{}", "text after the object"),
+        (r#"{"a":1,"a":2}"#, "duplicate member"),
+        (r#"{"a":1,"\u0061":2}"#, "duplicate member"),
+        (r#"{"a":{"b":1,"b":2}}"#, "duplicate member"),
+        (r#"{"a":[{"b":1,"b":2}]}"#, "duplicate member"),
+        (r#"{"a":1,}"#, "expected a member name"),
+        (r#"{"a":[1,]}"#, "expected a value"),
+        (r#"{"a":01}"#, "expected a comma or a closing bracket"),
+        (r#"{"a":1.}"#, "expected a digit"),
+        (r#"{"a":NaN}"#, "expected a value"),
+        (r#"{"a":"\ud800"}"#, "bad unicode escape"),
+        (r#"{"a":"\ud800\u0041"}"#, "bad unicode escape"),
+        (r#"{"a":"\x"}"#, "bad escape"),
+        ("{\"a\":\"\n\"}", "control character in a string"),
+        (r#"{"a":"b"#, "string without an end"),
+        (r#"{a:1}"#, "expected a member name"),
+        (r#"{"a" 1}"#, "expected a colon"),
+        (&deep, "nested too deep"),
+        (&many, "too many members"),
+    ];
+    for (text, reason) in table {
+        assert_eq!(parse(text).unwrap_err().reason, reason, "{text}");
+    }
+}
+
+#[test]
+fn equal_names_in_different_objects_are_fine() {
+    assert!(parse(r#"{"a":{"a":1},"b":{"a":1},"c":[{"a":1},{"a":2}]}"#).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn accepts_what_serde_json_accepts_and_reads_the_same(text in json_like()) {
+        let reference = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text);
+        let ours = Members::parse(&text, 100, 10_000);
+        match (&ours, &reference) {
+            (Ok(members), Ok(map)) => {
+                prop_assert_eq!(members.iter(&text).count(), map.len());
+                for (name, value) in members.iter(&text) {
+                    prop_assert_eq!(plain(&value), map.get(name.as_ref()).cloned());
+                }
+            }
+            (Err(error), Ok(_)) => prop_assert_eq!(error.reason, "duplicate member"),
+            // serde_json refuses numbers beyond f64, which are correct JSON.
+            (Ok(_), Err(error)) => prop_assert!(error.to_string().contains("number out of range")),
+            (Err(_), Err(_)) => {}
+        }
+    }
+
+    #[test]
+    fn never_panics(text in ".{0,200}") {
+        let _ = parse(&text);
+        let _ = Array::parse(&text, 4);
+    }
+}
+
+fn plain(value: &Value<'_>) -> Option<serde_json::Value> {
+    match value {
+        Value::String(text) => Some(serde_json::Value::String(text.to_string())),
+        Value::Number(raw) | Value::Object(raw) => serde_json::from_str(raw).ok(),
+        Value::Bool(flag) => Some(serde_json::Value::Bool(*flag)),
+        Value::Null => Some(serde_json::Value::Null),
+        Value::Array(array) => {
+            array.items().map(|item| plain(&item)).collect::<Option<Vec<_>>>().map(Into::into)
+        }
+    }
+}
+
+/// Objects that are mostly right, with a few wrong pieces mixed in.
+fn json_like() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?",
+        "\"([a-c]|\\\\[nt\"/]|\\\\u00[4-6][0-9a-f]|\\\\ud83d\\\\ude0[0-9]|\\\\ud800|é){0,4}\"",
+        Just("true".to_owned()),
+        Just("null".to_owned()),
+        Just("01".to_owned()),
+        Just("nul".to_owned()),
+    ];
+    let name = "\"([a-e]|\\\\u006[1-5]){1,2}\"";
+    let value = leaf.prop_recursive(3, 24, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(" ,"))),
+            prop::collection::vec((name, inner), 0..4).prop_map(object),
+        ]
+    });
+    prop::collection::vec((name, value), 0..5).prop_map(object)
+}
+
+fn object(members: Vec<(String, String)>) -> String {
+    let members: Vec<_> = members.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    format!("{{{}}}", members.join(","))
+}

@@ -1,0 +1,123 @@
+//! The keys of one issuer: read on every request, replaced whole by the background's way.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use std::sync::Arc;
+
+use crate::limits;
+
+pub(crate) mod bell;
+pub(crate) mod jwk;
+mod set;
+mod verifying;
+
+use bell::Bell;
+pub(crate) use set::{KeySet, KeySetError};
+pub(crate) use verifying::{KeyError, VerifyingKey};
+
+/// What the request's way knows of an issuer's keys.
+#[derive(Debug)]
+pub(crate) struct KeyRing {
+    set: ArcSwap<KeySet>,
+    /// Uptime in milliseconds plus one at which the set was last confirmed by the issuer; zero before the first time.
+    confirmed: AtomicU64,
+    /// Fixed keys do not age.
+    fixed: bool,
+    pub(crate) bell: Bell,
+    trouble: Mutex<Option<String>>,
+}
+
+impl KeyRing {
+    /// A ring that is empty until the first key set arrives.
+    pub(crate) fn awaiting() -> Self {
+        Self::holding(KeySet::default(), false)
+    }
+
+    /// A ring whose keys were given by the operator.
+    pub(crate) fn fixed(set: KeySet) -> Self {
+        Self::holding(set, true)
+    }
+
+    fn holding(set: KeySet, fixed: bool) -> Self {
+        Self {
+            set: ArcSwap::from_pointee(set),
+            confirmed: AtomicU64::new(0),
+            fixed,
+            bell: Bell::new(),
+            trouble: Mutex::new(None),
+        }
+    }
+
+    /// The keys, unless there are none yet or nobody has confirmed them for too long.
+    pub(crate) fn current(&self, uptime: Duration) -> Option<Guard<Arc<KeySet>>> {
+        let usable = self.fixed || self.age(uptime).is_some_and(|age| age < limits::KEYS_STALE_AFTER);
+        usable.then(|| self.set.load())
+    }
+
+    /// Whether asking the issuer about `kid` would tell nothing new: it publishes it, or has just been asked.
+    pub(crate) fn is_settled(&self, set: &KeySet, kid: &str, uptime: Duration) -> bool {
+        self.fixed || set.has_kid(kid) || self.bell.knows_absent(kid, uptime)
+    }
+
+    /// Time since the issuer last confirmed the set; none before the first time, zero for fixed keys.
+    pub(crate) fn age(&self, uptime: Duration) -> Option<Duration> {
+        if self.fixed {
+            return Some(Duration::ZERO);
+        }
+        let confirmed = self.confirmed.load(Ordering::Acquire).checked_sub(1)?;
+        Some(uptime.saturating_sub(Duration::from_millis(confirmed)))
+    }
+
+    /// Replaces the set: a key that is not in it stops verifying with the next request.
+    pub(crate) fn replace(&self, set: KeySet, confirmed: Duration) {
+        self.set.store(Arc::new(set));
+        self.confirmed.store(millis_plus_one(confirmed), Ordering::Release);
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Notes a failed fetch: the keys stay, only their age grows.
+    pub(crate) fn note_trouble(&self, trouble: String) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+    }
+
+    /// What went wrong with the last fetch.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The set, however old: for health only.
+    pub(crate) fn snapshot(&self) -> Arc<KeySet> {
+        self.set.load_full()
+    }
+}
+
+fn millis_plus_one(uptime: Duration) -> u64 {
+    u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX - 1).saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unknown_then_current_then_too_old() {
+        let ring = KeyRing::awaiting();
+        assert!(ring.current(Duration::ZERO).is_none());
+        ring.replace(KeySet::default(), Duration::from_secs(10));
+        assert!(ring.current(Duration::from_secs(10)).is_some());
+        ring.note_trouble("connection refused".to_owned());
+        let last = Duration::from_secs(10) + limits::KEYS_STALE_AFTER;
+        assert!(ring.current(last - Duration::from_millis(1)).is_some());
+        assert!(ring.current(last).is_none());
+        ring.replace(KeySet::default(), last);
+        assert!(ring.current(last).is_some() && ring.trouble().is_none());
+    }
+
+    #[test]
+    fn fixed_keys_do_not_age() {
+        assert!(KeyRing::fixed(KeySet::default()).current(Duration::from_secs(u64::MAX)).is_some());
+    }
+}

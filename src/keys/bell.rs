@@ -1,0 +1,236 @@
+//! The bell: how a token with an unknown `kid` gets one fetch of the keys, however many such tokens come.
+//!
+//! The request's way rings and waits; the background's way answers by fetching. A `kid` counts as absent only after
+//! a fetch that *began* after the token came in found no such key: until then nobody can tell a forged token from one
+//! that was signed with a key of a minute ago, and the answer is "ask again", not "invalid".
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use moka::policy::EvictionPolicy;
+use moka::sync::Cache;
+use tokio::sync::{Notify, watch};
+
+use crate::clock::Clock;
+use crate::limits;
+
+/// See the module docs.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    rung: Notify,
+    attempts: watch::Sender<Attempts>,
+    waiting: AtomicUsize,
+    /// `kid`s found absent, with the uptime of that finding. Losing one costs a wait, nothing else.
+    absent: Cache<Box<str>, Duration>,
+}
+
+/// How many fetches began and ended.
+#[derive(Clone, Copy, Debug, Default)]
+struct Attempts {
+    begun: u64,
+    ended: u64,
+    /// The last one that brought a key set.
+    succeeded: u64,
+}
+
+/// What waiting came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The key is there now.
+    Found,
+    /// The issuer has no such key.
+    Absent,
+    /// No fetch could tell in time.
+    Unanswered,
+}
+
+/// How long a `kid` stays known as absent: an issuer may sign with a key a moment before it publishes it.
+const ABSENT_FOR: Duration = Duration::from_secs(30);
+
+impl Bell {
+    pub(crate) fn new() -> Self {
+        Self {
+            rung: Notify::new(),
+            attempts: watch::Sender::new(Attempts::default()),
+            waiting: AtomicUsize::new(0),
+            absent: Cache::builder()
+                .max_capacity(limits::ABSENT_KEY_IDS)
+                .eviction_policy(EvictionPolicy::lru())
+                .build(),
+        }
+    }
+
+    /// Whether the issuer was found to have no such key a moment ago.
+    pub(crate) fn knows_absent(&self, kid: &str, uptime: Duration) -> bool {
+        self.absent.get(kid).is_some_and(|found| uptime.saturating_sub(found) < ABSENT_FOR)
+    }
+
+    /// Rings, and waits until `found` says yes, a fetch of its own says no, or time is up.
+    pub(crate) async fn wait(&self, kid: &str, clock: &dyn Clock, found: impl Fn() -> bool) -> Answer {
+        let _seat = match Seat::take(&self.waiting) {
+            Some(seat) => seat,
+            None => return Answer::Unanswered,
+        };
+        tokio::select! {
+            answer = self.listen(&found) => {
+                if answer == Answer::Absent {
+                    self.absent.insert(kid.into(), clock.uptime());
+                }
+                answer
+            }
+            () = clock.sleep(limits::BELL_WAIT) => Answer::Unanswered,
+        }
+    }
+
+    async fn listen(&self, found: &impl Fn() -> bool) -> Answer {
+        let mut attempts = self.attempts.subscribe();
+        let begun_before = attempts.borrow_and_update().begun;
+        loop {
+            let now = *attempts.borrow_and_update();
+            if found() {
+                return Answer::Found;
+            }
+            if now.succeeded > begun_before {
+                return Answer::Absent;
+            }
+            if now.begun == now.ended {
+                self.rung.notify_one();
+            }
+            if attempts.changed().await.is_err() {
+                return Answer::Unanswered;
+            }
+        }
+    }
+
+    /// Resolves when somebody rings. For the background's way.
+    pub(crate) async fn rung(&self) {
+        self.rung.notified().await;
+    }
+
+    /// Announces that a fetch begins: what came in before is answered by it.
+    pub(crate) fn begin(&self) {
+        self.attempts.send_modify(|attempts| attempts.begun += 1);
+    }
+
+    /// Announces that the fetch ended, after the ring has been replaced.
+    pub(crate) fn end(&self, succeeded: bool) {
+        self.attempts.send_modify(|attempts| {
+            attempts.ended = attempts.begun;
+            if succeeded {
+                attempts.succeeded = attempts.begun;
+            }
+        });
+    }
+}
+
+/// One of a bounded number of places to wait in; given back when dropped.
+struct Seat<'a>(&'a AtomicUsize);
+
+impl<'a> Seat<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
+        let taken = waiting.fetch_add(1, Ordering::AcqRel);
+        let seat = Self(waiting);
+        (taken < limits::BELL_WAITERS).then_some(seat)
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, UnixTime};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    struct World {
+        bell: Arc<Bell>,
+        clock: ManualClock,
+        key: Arc<AtomicBool>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                bell: Arc::new(Bell::new()),
+                clock: ManualClock::new(UnixTime::from_secs(0)),
+                key: Arc::default(),
+            }
+        }
+
+        fn request(&self, kid: &'static str) -> tokio::task::JoinHandle<Answer> {
+            let (bell, clock, key) = (self.bell.clone(), self.clock.clone(), self.key.clone());
+            tokio::spawn(async move { bell.wait(kid, &clock, || key.load(Ordering::SeqCst)).await })
+        }
+
+        async fn settled(&self, waiting: usize) {
+            while self.clock.sleepers() < waiting {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn one_fetch_answers_everybody() {
+        let world = World::new();
+        let requests: Vec<_> = (0..100).map(|_| world.request("new")).collect();
+        world.settled(100).await;
+        world.bell.rung().await;
+        world.bell.begin();
+        world.key.store(true, Ordering::SeqCst);
+        world.bell.end(true);
+        for request in requests {
+            assert_eq!(request.await.unwrap(), Answer::Found);
+        }
+        let quiet = tokio::select! { () = world.bell.rung() => false, () = tokio::task::yield_now() => true };
+        assert!(quiet, "the bell was still ringing");
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_began_before_the_token_came_does_not_prove_absence() {
+        let world = World::new();
+        world.bell.begin();
+        let request = world.request("new");
+        world.settled(1).await;
+        world.bell.end(true);
+        world.bell.rung().await;
+        assert!(!request.is_finished());
+        world.bell.begin();
+        world.bell.end(true);
+        assert_eq!(request.await.unwrap(), Answer::Absent);
+        assert!(world.bell.knows_absent("new", world.clock.uptime()));
+        assert!(!world.bell.knows_absent("new", ABSENT_FOR));
+    }
+
+    #[tokio::test]
+    async fn failed_fetches_prove_nothing() {
+        let world = World::new();
+        let request = world.request("new");
+        world.settled(1).await;
+        world.bell.rung().await;
+        world.bell.begin();
+        world.bell.end(false);
+        world.bell.rung().await;
+        assert!(!request.is_finished());
+        world.clock.advance(limits::BELL_WAIT);
+        assert_eq!(request.await.unwrap(), Answer::Unanswered);
+        assert!(!world.bell.knows_absent("new", world.clock.uptime()));
+    }
+
+    #[tokio::test]
+    async fn waiting_places_are_bounded_and_given_back() {
+        let world = World::new();
+        let requests: Vec<_> = (0..limits::BELL_WAITERS).map(|_| world.request("x")).collect();
+        world.settled(limits::BELL_WAITERS).await;
+        assert_eq!(world.request("y").await.unwrap(), Answer::Unanswered);
+        world.clock.advance(limits::BELL_WAIT);
+        for request in requests {
+            assert_eq!(request.await.unwrap(), Answer::Unanswered);
+        }
+        assert_eq!(world.bell.waiting.load(Ordering::SeqCst), 0);
+    }
+}

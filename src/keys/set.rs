@@ -1,0 +1,163 @@
+//! A set of keys, and which of them fit a token.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::{KeyError, VerifyingKey, jwk};
+use crate::algorithm::{Algorithm, Algorithms};
+use crate::limits;
+
+/// The usable keys of a JWK set (RFC 7517 §5). One odd member never spoils the others.
+#[derive(Debug, Default)]
+pub(crate) struct KeySet {
+    keys: Vec<VerifyingKey>,
+    by_kid: HashMap<Box<str>, Vec<usize>>,
+    odd: Vec<OddKey>,
+}
+
+/// A member that was left out, for health.
+#[derive(Clone, Debug)]
+pub(crate) struct OddKey {
+    pub(crate) kid: Option<String>,
+    pub(crate) error: KeyError,
+}
+
+/// Why an answer is not a key set at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeySetError {
+    #[error("not a JWK set: {0}")]
+    NotJson(#[from] serde_json::Error),
+    #[error("not a JWK set: it has no `keys` array")]
+    NoKeysArray,
+    #[error("no usable key among the {members} members{}", first.as_ref().map(|odd| format!(" (the first: {})", odd.error)).unwrap_or_default())]
+    NothingUsable { members: usize, first: Option<OddKey> },
+}
+
+impl KeySet {
+    pub(crate) fn of(keys: Vec<VerifyingKey>) -> Self {
+        let mut set = Self::default();
+        keys.into_iter().for_each(|key| set.add(key));
+        set
+    }
+
+    /// Reads a JWK set. An answer without a single usable key is an error: it must not empty the ring.
+    pub(crate) fn parse(body: &[u8], allowed: Algorithms) -> Result<Self, KeySetError> {
+        let document: Value = serde_json::from_slice(body)?;
+        let members = document.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoKeysArray)?;
+        let mut set = Self::default();
+        for member in members.iter().take(limits::KEYS) {
+            match jwk::read(member, allowed) {
+                Ok(key) => set.add(key),
+                Err(error) => {
+                    let kid = member.get("kid").and_then(Value::as_str).map(str::to_owned);
+                    set.odd.push(OddKey { kid, error });
+                }
+            }
+        }
+        if set.keys.is_empty() {
+            return Err(KeySetError::NothingUsable {
+                members: members.len(),
+                first: set.odd.into_iter().next(),
+            });
+        }
+        Ok(set)
+    }
+
+    fn add(&mut self, key: VerifyingKey) {
+        if let Some(kid) = key.kid() {
+            self.by_kid.entry(kid.into()).or_default().push(self.keys.len());
+        }
+        self.keys.push(key);
+    }
+
+    /// The keys that may have signed a token, in the order of the set. None where the choice is not narrow
+    /// enough to try them all: then nobody can make us verify a signature dozens of times.
+    pub(crate) fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<&VerifyingKey> {
+        let fits = |key: &&VerifyingKey| key.can_verify(algorithm);
+        let mut found: Vec<_> = match kid {
+            Some(kid) => {
+                let places = self.by_kid.get(kid).map(Vec::as_slice).unwrap_or_default();
+                places.iter().filter_map(|place| self.keys.get(*place)).filter(fits).collect()
+            }
+            None => self.keys.iter().filter(fits).collect(),
+        };
+        if kid.is_some() {
+            found.truncate(limits::KEY_TRIES);
+        } else if found.len() > limits::KEY_TRIES {
+            found.clear();
+        }
+        found
+    }
+
+    /// Whether the issuer publishes a key of that id, usable or not.
+    pub(crate) fn has_kid(&self, kid: &str) -> bool {
+        self.by_kid.contains_key(kid) || self.odd.iter().any(|odd| odd.kid.as_deref() == Some(kid))
+    }
+
+    pub(crate) fn keys(&self) -> &[VerifyingKey] {
+        &self.keys
+    }
+
+    pub(crate) fn odd(&self) -> &[OddKey] {
+        &self.odd
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn ec(kid: Option<&str>) -> Value {
+        let mut key = json!({"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+            "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"});
+        if let Some(kid) = kid {
+            key["kid"] = json!(kid);
+        }
+        key
+    }
+
+    fn parse(keys: Vec<Value>) -> Result<KeySet, KeySetError> {
+        KeySet::parse(json!({ "keys": keys }).to_string().as_bytes(), Algorithms::ASYMMETRIC)
+    }
+
+    /// JK-01: jsonwebtoken refuses the whole set for its numeric `kid`.
+    #[test]
+    fn one_odd_key_does_not_spoil_the_set() {
+        let odd =
+            [json!(7), json!({"kty":"AKP"}), json!({"kty":"RSA"}), json!({"kty":"EC","kid":5}), json!(null)];
+        let mut keys = odd.to_vec();
+        keys.push(ec(Some("good")));
+        let set = parse(keys).unwrap();
+        assert_eq!(set.candidates(Some("good"), Algorithm::ES256).len(), 1);
+        assert_eq!(set.odd().len(), 5);
+    }
+
+    #[test]
+    fn a_set_without_a_usable_key_is_an_error() {
+        for body in [
+            "",
+            "[]",
+            "{}",
+            r#"{"keys":{}}"#,
+            r#"{"keys":[]}"#,
+            r#"{"keys":[{"kty":"oct","k":"AA"}]}"#,
+            "<html>",
+        ] {
+            assert!(KeySet::parse(body.as_bytes(), Algorithms::ASYMMETRIC).is_err(), "{body}");
+        }
+    }
+
+    /// JK-07, JK-08: repeated and missing `kid`s are tried, but never many of them.
+    #[test]
+    fn candidates_are_bounded() {
+        let twins = parse(vec![ec(Some("a")); 9]).unwrap();
+        assert_eq!(twins.candidates(Some("a"), Algorithm::ES256).len(), limits::KEY_TRIES);
+        assert!(twins.candidates(None, Algorithm::ES256).is_empty());
+        let few = parse(vec![ec(None), ec(Some("b"))]).unwrap();
+        assert_eq!(few.candidates(None, Algorithm::ES256).len(), 2);
+        assert!(few.candidates(None, Algorithm::RS256).is_empty());
+        assert!(few.candidates(Some("c"), Algorithm::ES256).is_empty());
+    }
+}

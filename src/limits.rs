@@ -1,0 +1,87 @@
+//! Every cap in one table.
+//!
+//! Foreign bytes enter at four places: the `Authorization` header, the key set, the metadata document and the
+//! revocation feed. Each is bounded here before anything is parsed.
+
+use std::time::Duration;
+
+// === Authorization header and token (the request's way) ===
+
+/// The whole `Authorization` value, in bytes. Real access tokens are below 4 KiB.
+pub(crate) const AUTHORIZATION_BYTES: usize = 16 * 1024;
+/// The JOSE header before decoding, in bytes.
+pub(crate) const JOSE_HEADER_BYTES: usize = 4 * 1024;
+/// A `kid`, in bytes.
+pub(crate) const KEY_ID_BYTES: usize = 256;
+/// Nesting of arrays and objects in a JOSE header.
+pub(crate) const HEADER_DEPTH: usize = 8;
+/// Nesting of arrays and objects in a claims set.
+pub(crate) const CLAIMS_DEPTH: usize = 16;
+/// Members of one JSON object in a token: bounds the search for duplicates.
+pub(crate) const OBJECT_MEMBERS: usize = 256;
+/// The largest signature, in bytes: RSA with 8192 bits.
+pub(crate) const SIGNATURE_BYTES: usize = 1024;
+/// Keys that are tried for one token, where its `kid` does not single one out.
+pub(crate) const KEY_TRIES: usize = 4;
+
+// === Key sets and metadata ===
+
+/// A metadata document, in bytes.
+pub(crate) const METADATA_BYTES: usize = 256 * 1024;
+/// A JWK set, in bytes.
+pub(crate) const KEY_SET_BYTES: usize = 512 * 1024;
+/// Keys in a set; what comes after them is left out and counted.
+pub(crate) const KEYS: usize = 64;
+/// RSA moduli, in bits (RFC 7518 §3.3 asks for 2048 or more; larger ones than 8192 only cost time).
+pub(crate) const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// How long requests may wait for one shared fetch after an unknown `kid`.
+pub(crate) const BELL_WAIT: Duration = Duration::from_secs(2);
+/// Time between two fetches that unknown `kid`s caused. Attempts count, not successes.
+pub(crate) const BELL_COOLDOWN: Duration = Duration::from_secs(5);
+/// Requests that may wait for the bell at once; the ones after them are told to come back.
+pub(crate) const BELL_WAITERS: usize = 1024;
+/// `kid`s remembered as absent from the newest key set.
+pub(crate) const ABSENT_KEY_IDS: u64 = 256;
+/// Time between two scheduled key fetches.
+pub(crate) const KEYS_REFRESH: Duration = Duration::from_secs(300);
+/// How long a key set that can no longer be fetched is relied on.
+pub(crate) const KEYS_STALE_AFTER: Duration = Duration::from_secs(3600);
+
+// === Revocation feed ===
+
+/// One page of a feed after decompression, in bytes.
+pub(crate) const FEED_PAGE_BYTES: usize = 64 * 1024 * 1024;
+/// Pages of one answer (`more: true`) before the feed counts as broken.
+pub(crate) const FEED_PAGES: usize = 10_000;
+/// Nesting in a feed page.
+pub(crate) const FEED_DEPTH: usize = 8;
+/// Claims in one entry's conjunction.
+pub(crate) const ENTRY_CLAIMS: usize = 8;
+/// Bytes of a claim's name or value in an entry.
+pub(crate) const ENTRY_VALUE_BYTES: usize = 4 * 1024;
+/// Different sets of claim names among the entries of one issuer: each costs a look-up on every request.
+pub(crate) const ENTRY_SHAPES: usize = 32;
+/// Look-ups that one token may cost one shape (a token with many audiences has several conjunctions).
+pub(crate) const SHAPE_LOOKUPS: usize = 64;
+/// How far ahead of now `issued_before` may lie.
+pub(crate) const CUT_OFF_AHEAD: Duration = Duration::from_secs(24 * 3600);
+/// How long entries are kept past the last moment at which their tokens could be valid.
+pub(crate) const ENTRY_LAG: Duration = Duration::from_secs(3600);
+/// Deadlines of entries are spread over this time, so that no single moment drops a million of them.
+pub(crate) const ENTRY_JITTER: Duration = Duration::from_secs(60);
+
+// === Connections ===
+
+/// Until a connection stands, TLS included.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Until a whole answer has been read.
+pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first pause after a failed fetch; it doubles from there.
+pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+/// The longest pause after failed fetches.
+pub(crate) const BACKOFF_LONGEST: Duration = Duration::from_secs(30);
+
+// === Words in logs and health ===
+
+/// Foreign text is shown up to this many bytes.
+pub(crate) const SHOWN_BYTES: usize = 64;

@@ -1,0 +1,72 @@
+//! The skin: what tower and http see of the resource server.
+
+use std::sync::Arc;
+
+use http::Request;
+
+use crate::background::Background;
+use crate::clock::Clock;
+use crate::limits;
+use crate::policy::Policy;
+use crate::rejection::{Rejection, RejectionKind};
+use crate::request::{AccessToken, Judge, Stop, UnknownKey};
+
+mod challenge;
+pub(crate) mod forward;
+mod future;
+mod layer;
+mod service;
+
+pub use future::ResponseFuture;
+pub use layer::Protect;
+pub use service::Protected;
+
+pub(crate) use challenge::Realm;
+
+/// What all layers of one resource server share. The background tasks end with the last one who holds it.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) judge: Judge,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) realm: Realm,
+    /// Held, never read: dropping it stops the tasks.
+    pub(crate) _background: Background,
+}
+
+impl Gate {
+    /// Judges a request and, where it is admitted, puts its token into the extensions.
+    fn admit<B>(&self, request: &mut Request<B>, policy: &Policy) -> Result<(), Stop> {
+        let now = self.clock.now();
+        if let Some(token) = request.extensions().get::<AccessToken>()
+            && self.judge.admitted(token)
+        {
+            return self.judge.judge_again(token, policy, now).map_err(Stop::Refused);
+        }
+        let token = self.judge.judge(request.headers(), policy, now)?;
+        request.extensions_mut().insert(token);
+        Ok(())
+    }
+
+    /// [`Gate::admit`] after the wait for an unknown key is over.
+    fn admit_after_wait<B>(&self, request: &mut Request<B>, policy: &Policy) -> Result<(), Rejection> {
+        self.admit(request, policy).map_err(|stop| match stop {
+            Stop::Refused(rejection) => rejection,
+            Stop::UnknownKey(_) => RejectionKind::UnknownKey.into(),
+        })
+    }
+
+    /// Waits for the issuer's keys, bounded; says why not where the key does not turn up.
+    async fn wait_for_key(self: Arc<Self>, unknown: UnknownKey) -> Result<(), Rejection> {
+        use crate::keys::bell::Answer;
+
+        let UnknownKey { issuer, kid } = unknown;
+        let found = || issuer.keys.snapshot().has_kid(&kid);
+        match issuer.keys.bell.wait(&kid, &*self.clock, found).await {
+            Answer::Found => Ok(()),
+            Answer::Absent => Err(RejectionKind::UnknownKey.into()),
+            Answer::Unanswered => {
+                Err(Rejection::new(RejectionKind::KeysPending).retry_after(limits::BELL_COOLDOWN))
+            }
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Telling an upstream who is asking, in headers that nobody else can set.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::request::AccessToken;
+
+/// A layer that carries claims to an upstream as headers.
+///
+/// It belongs innermost, around the service that talks to the upstream, on protected and public routes alike: every
+/// declared header is removed from the incoming request, in every spelling that some upstream reads as the same
+/// (`X_Auth_Subject` for `x-auth-subject`), and set again only from a verified token.
+#[derive(Clone, Debug, Default)]
+pub struct Forward {
+    declared: Arc<[(HeaderName, Box<str>)]>,
+    keep_authorization: bool,
+}
+
+impl Forward {
+    /// Forwards nothing, and drops `Authorization`: a token is for this resource server, not for those behind it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends `claim` as `header`. Strings go as they are, arrays of strings with spaces between; anything else, and
+    /// what no header can carry, is left out. The claim `client_id` is also read from `azp`.
+    #[must_use]
+    pub fn claim(mut self, header: HeaderName, claim: impl Into<Box<str>>) -> Self {
+        let added = std::iter::once((header, claim.into()));
+        self.declared = self.declared.iter().cloned().chain(added).collect();
+        self
+    }
+
+    /// Leaves the `Authorization` header on the request.
+    #[must_use]
+    pub fn keep_authorization(mut self) -> Self {
+        self.keep_authorization = true;
+        self
+    }
+
+    fn apply<B>(&self, request: &mut Request<B>) {
+        let token = request.extensions().get::<AccessToken>().cloned();
+        let headers = request.headers_mut();
+        if !self.keep_authorization {
+            headers.remove(AUTHORIZATION);
+        }
+        self.remove_declared(headers);
+        for (header, claim) in self.declared.iter() {
+            if let Some(value) = token.as_ref().and_then(|token| value(token, claim)) {
+                headers.insert(header, value);
+            }
+        }
+    }
+
+    fn remove_declared(&self, headers: &mut HeaderMap) {
+        let declared = |name: &HeaderName| self.declared.iter().any(|(own, _)| same(own, name));
+        if headers.keys().any(declared) {
+            let spoofed: Vec<_> = headers.keys().filter(|name| declared(name)).cloned().collect();
+            for name in spoofed {
+                headers.remove(name);
+            }
+        }
+    }
+}
+
+/// Names are lower-case already; many servers fold `-` and `_`.
+fn same(a: &HeaderName, b: &HeaderName) -> bool {
+    let folded = |name: &HeaderName| name.as_str().replace('_', "-");
+    a == b || (a.as_str().len() == b.as_str().len() && folded(a) == folded(b))
+}
+
+fn value(token: &AccessToken, claim: &str) -> Option<HeaderValue> {
+    let text = match claim {
+        "client_id" => token.client_id().map(std::borrow::Cow::into_owned),
+        _ => token.text_of(claim),
+    };
+    HeaderValue::try_from(text?).ok()
+}
+
+impl<S> Layer<S> for Forward {
+    type Service = Forwarding<S>;
+
+    fn layer(&self, inner: S) -> Forwarding<S> {
+        Forwarding { inner, forward: self.clone() }
+    }
+}
+
+/// A service behind [`Forward`].
+#[derive(Clone, Debug)]
+pub struct Forwarding<S> {
+    inner: S,
+    forward: Forward,
+}
+
+impl<S, B> Service<Request<B>> for Forwarding<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        self.forward.apply(&mut request);
+        self.inner.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_token_declared_headers_only_go() {
+        let forward = Forward::new()
+            .claim(HeaderName::from_static("x-auth-subject"), "sub")
+            .claim(HeaderName::from_static("x-auth-scope"), "scope");
+        let mut request = Request::builder()
+            .header("X-Auth-Subject", "root")
+            .header("x_auth_subject", "root")
+            .header("X-AUTH_SUBJECT", "root")
+            .header("x-auth-scope", "admin")
+            .header("x-auth-other", "kept")
+            .header("authorization", "Bearer x")
+            .body(())
+            .unwrap();
+        forward.apply(&mut request);
+        let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-auth-other"]);
+
+        let mut request = Request::builder().header("authorization", "Bearer x").body(()).unwrap();
+        forward.keep_authorization().apply(&mut request);
+        assert_eq!(request.headers().len(), 1);
+    }
+}

@@ -1,0 +1,126 @@
+//! The response future: named, and boxed only where a request has to wait for keys.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::Gate;
+use super::challenge;
+use crate::policy::Policy;
+use crate::rejection::Rejection;
+use crate::request::UnknownKey;
+
+pin_project! {
+    /// The future of [`super::Protected`].
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S::Future, S, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, S, B> {
+        Forward { #[pin] future: F },
+        Refuse { answer: Option<Response<()>> },
+        Wait { waiting: Option<Box<Waiting<S, B>>> },
+    }
+}
+
+/// A request whose key is being looked for. It holds the gate, and with it the task that looks.
+struct Waiting<S, B> {
+    key: Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send>>,
+    service: S,
+    request: Request<B>,
+    gate: Arc<Gate>,
+    policy: Arc<Policy>,
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    pub(super) fn forward(future: S::Future) -> Self {
+        Self { state: State::Forward { future } }
+    }
+
+    pub(super) fn refuse(answer: Response<()>) -> Self {
+        Self { state: State::Refuse { answer: Some(answer) } }
+    }
+
+    pub(super) fn wait(
+        service: S,
+        request: Request<B>,
+        gate: Arc<Gate>,
+        policy: Arc<Policy>,
+        unknown: UnknownKey,
+    ) -> Self {
+        let key = Box::pin(Arc::clone(&gate).wait_for_key(unknown));
+        let waiting = Box::new(Waiting { key, service, request, gate, policy });
+        Self { state: State::Wait { waiting: Some(waiting) } }
+    }
+}
+
+impl<S, B, ResBody> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<ResBody>>,
+    ResBody: Default,
+{
+    type Output = Result<Response<ResBody>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::Forward { future } => return future.poll(cx),
+                StateProjection::Refuse { answer } => {
+                    // A future that is polled after it has ended may do anything but harm.
+                    let answer = answer.take().unwrap_or_default();
+                    return Poll::Ready(Ok(answer.map(|()| ResBody::default())));
+                }
+                StateProjection::Wait { waiting } => {
+                    let Some(wait) = waiting else { return Poll::Pending };
+                    let found = ready!(wait.key.as_mut().poll(cx));
+                    match waiting.take() {
+                        Some(wait) => wait.go_on(found),
+                        None => return Poll::Pending,
+                    }
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, B> Waiting<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn go_on(self, found: Result<(), Rejection>) -> State<S::Future, S, B> {
+        let Self { mut service, mut request, gate, policy, .. } = self;
+        match found.and_then(|()| gate.admit_after_wait(&mut request, &policy)) {
+            Ok(()) => State::Forward { future: service.call(request) },
+            Err(rejection) => {
+                State::Refuse { answer: Some(challenge::answer(rejection, &gate.realm, &policy)) }
+            }
+        }
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

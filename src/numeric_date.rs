@@ -1,0 +1,45 @@
+//! NumericDate: seconds since the epoch as a JSON number (RFC 7519 §2).
+
+use crate::clock::UnixTime;
+
+/// Later than this (the year 5138) nothing is believed: milliseconds in place of seconds land far behind it.
+const LATEST_SECS: f64 = 1e11;
+
+/// Reads the raw text of a JSON number. Fractions are kept to the millisecond, rounded down.
+///
+/// Negative, infinite and absurdly late dates are none.
+pub(crate) fn parse(raw: &str) -> Option<UnixTime> {
+    if let Ok(secs) = raw.parse::<u64>() {
+        return (secs <= LATEST_SECS as u64).then(|| UnixTime::from_secs(secs as i64));
+    }
+    let secs: f64 = raw.parse().ok()?;
+    (0.0..=LATEST_SECS).contains(&secs).then(|| UnixTime::from_millis((secs * 1000.0).floor() as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_decided() {
+        let table = [
+            ("0", Some(0)),
+            ("1732200000", Some(1_732_200_000_000)),
+            ("1732200000.5", Some(1_732_200_000_500)),
+            ("1.7322e9", Some(1_732_200_000_000)),
+            ("100000000000", Some(100_000_000_000_000)),
+            ("-0", Some(0)),
+            ("-1", None),
+            ("-0.5", None),
+            ("100000000001", None),
+            ("1732200000000", None),
+            ("18446744073709551615", None),
+            ("18446744073709551616", None),
+            ("1e300", None),
+            ("1e999", None),
+        ];
+        for (raw, expected) in table {
+            assert_eq!(parse(raw).map(UnixTime::as_millis), expected, "{raw}");
+        }
+    }
+}

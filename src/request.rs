@@ -1,0 +1,92 @@
+//! The request's way: from the `Authorization` header to an admitted token, in memory, without waiting.
+//!
+//! Each stage takes what the stage before it made, and only it can make what the next one takes. Leaving one out, or
+//! changing their order, does not compile.
+//!
+//! ```text
+//! headers → bearer → token → key → signature → claims → scopes → revoked → admitted
+//! ```
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::clock::Now;
+use crate::issuer::TrustedIssuer;
+use crate::policy::Policy;
+use crate::rejection::Rejection;
+
+mod admitted;
+mod bearer;
+mod claims;
+mod key;
+mod revoked;
+mod scopes;
+mod signature;
+mod token;
+
+pub use admitted::{AccessToken, ClaimsError};
+
+/// Judges requests by the issuers it trusts. Pure: memory and the given time decide, nothing else.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    issuers: HashMap<Box<str>, Arc<TrustedIssuer>>,
+}
+
+/// Why a token is not admitted now.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Refused(Rejection),
+    /// Signed with a key that nobody here knows yet: worth one look at the issuer's key set.
+    UnknownKey(UnknownKey),
+}
+
+/// Which key to look for at which issuer.
+#[derive(Debug)]
+pub(crate) struct UnknownKey {
+    pub(crate) issuer: Arc<TrustedIssuer>,
+    pub(crate) kid: Box<str>,
+}
+
+impl<R: Into<Rejection>> From<R> for Stop {
+    fn from(rejection: R) -> Self {
+        Self::Refused(rejection.into())
+    }
+}
+
+impl Judge {
+    pub(crate) fn new(issuers: impl IntoIterator<Item = Arc<TrustedIssuer>>) -> Self {
+        Self { issuers: issuers.into_iter().map(|issuer| (issuer.name.as_str().into(), issuer)).collect() }
+    }
+
+    /// The whole way.
+    pub(crate) fn judge(&self, headers: &HeaderMap, policy: &Policy, now: Now) -> Result<AccessToken, Stop> {
+        let bearer = bearer::read(headers)?;
+        let parsed = token::parse(bearer)?;
+        let keyed = key::choose(parsed, &self.issuers, now)?;
+        let signed = signature::verify(keyed)?;
+        let current = claims::check(signed, now)?;
+        let allowed = scopes::check(current, policy)?;
+        let live = revoked::check(allowed, policy, now)?;
+        Ok(admitted::admit(live))
+    }
+
+    /// For a token that an outer layer of the same resource server has admitted in this very request: its signature
+    /// stands, but time, this route's scopes and revocation are judged again.
+    pub(crate) fn judge_again(
+        &self,
+        token: &AccessToken,
+        policy: &Policy,
+        now: Now,
+    ) -> Result<(), Rejection> {
+        let current = claims::check_again(token, now)?;
+        let allowed = scopes::check(current, policy)?;
+        revoked::check(allowed, policy, now).map(drop)
+    }
+
+    /// Whether `token` was admitted by this judge.
+    pub(crate) fn admitted(&self, token: &AccessToken) -> bool {
+        self.issuers.get(token.issuer()).is_some_and(|issuer| token.comes_from(issuer))
+    }
+}

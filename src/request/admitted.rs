@@ -1,0 +1,129 @@
+//! Stage 8: what the inner service gets to see.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::clock::UnixTime;
+use crate::issuer::TrustedIssuer;
+use crate::json::Value;
+
+use super::claims::Facts;
+use super::revoked::Live;
+use super::scopes;
+
+/// An access token that passed every check, with its claims.
+///
+/// Only this crate can make one; it is found in the extensions of a request that a layer of
+/// `ResourceServer::protect` let through. The token's text is not kept, and claims do not show in `Debug`.
+/// Cloning is cheap.
+#[derive(Clone)]
+pub struct AccessToken(Arc<Facts>);
+
+/// The claims do not have the shape that was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("the claims do not have the wanted shape")]
+#[expect(clippy::exhaustive_structs, reason = "its field is private")]
+pub struct ClaimsError(#[source] serde_json::Error);
+
+/// The end of the way.
+pub(super) fn admit(live: Live) -> AccessToken {
+    live.token
+}
+
+impl AccessToken {
+    /// Made by stage 5 and carried through the stages after it; nobody outside sees it before stage 8.
+    pub(super) fn of(facts: Facts) -> Self {
+        Self(Arc::new(facts))
+    }
+
+    pub(super) fn facts(&self) -> &Facts {
+        &self.0
+    }
+
+    pub(super) fn comes_from(&self, issuer: &Arc<TrustedIssuer>) -> bool {
+        Arc::ptr_eq(&self.0.issuer, issuer)
+    }
+
+    /// The issuer, exactly as in `iss`.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.0.issuer.name.as_str()
+    }
+
+    /// The user, or the client itself where no user is involved (`sub`).
+    #[must_use]
+    pub fn subject(&self) -> Option<Cow<'_, str>> {
+        self.string("sub")
+    }
+
+    /// The client that the token was issued to: `client_id`, or `azp` where an issuer calls it that.
+    #[must_use]
+    pub fn client_id(&self) -> Option<Cow<'_, str>> {
+        self.string("client_id").or_else(|| self.string("azp"))
+    }
+
+    /// The token's own id (`jti`).
+    #[must_use]
+    pub fn token_id(&self) -> Option<Cow<'_, str>> {
+        self.string("jti")
+    }
+
+    /// When it ends (`exp`), leeway not included.
+    #[must_use]
+    pub fn expires_at(&self) -> UnixTime {
+        self.0.expires_at
+    }
+
+    /// When it was issued (`iat`).
+    #[must_use]
+    pub fn issued_at(&self) -> Option<UnixTime> {
+        self.0.issued_at
+    }
+
+    /// Whether the token carries this scope, in any of the claims that are configured to hold scopes.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        scopes::carries(self, scope)
+    }
+
+    /// The text of a string claim; none where it is missing or something else.
+    #[must_use]
+    pub fn string(&self, claim: &str) -> Option<Cow<'_, str>> {
+        self.0.claims.get(claim).and_then(Value::into_string)
+    }
+
+    /// A string claim, or an array of strings with spaces between.
+    pub(crate) fn text_of(&self, claim: &str) -> Option<String> {
+        match self.0.claims.get(claim)? {
+            Value::String(text) => Some(text.into_owned()),
+            Value::Array(items) => {
+                let items: Option<Vec<_>> = items.items().map(Value::into_string).collect();
+                items.map(|items| items.join(" "))
+            }
+            Value::Number(_) | Value::Bool(_) | Value::Null | Value::Object(_) => None,
+        }
+    }
+
+    /// The claims as the caller's own type.
+    ///
+    /// # Errors
+    /// If they do not have that shape.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
+        serde_json::from_str(self.0.claims.text()).map_err(ClaimsError)
+    }
+
+    /// The claims as JSON, as the issuer wrote them.
+    #[must_use]
+    pub fn claims_json(&self) -> &str {
+        self.0.claims.text()
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken").field("issuer", &self.0.issuer.name).finish_non_exhaustive()
+    }
+}

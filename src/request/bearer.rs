@@ -1,0 +1,55 @@
+//! Stage 1: exactly one `Authorization` header of the Bearer scheme (RFC 6750 §2.1, RFC 9110 §11.6.2).
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::limits;
+use crate::rejection::RejectionKind;
+
+/// Proof that one bearer credential of bounded size came; what it says is still anybody's.
+pub(super) struct Bearer<'a> {
+    pub(super) token: &'a [u8],
+}
+
+/// Takes the credentials out of the header. Two headers are refused rather than one of them chosen.
+pub(super) fn read(headers: &HeaderMap) -> Result<Bearer<'_>, RejectionKind> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let value = all.next().ok_or(RejectionKind::NoCredentials)?.as_bytes();
+    if all.next().is_some() {
+        return Err(RejectionKind::RepeatedCredentials);
+    }
+    let (scheme, rest) = match value.get(..6) {
+        Some(scheme) if scheme.eq_ignore_ascii_case(b"bearer") => {
+            (scheme, value.get(6..).unwrap_or_default())
+        }
+        _ => return Err(RejectionKind::OtherScheme),
+    };
+    match rest.first() {
+        Some(b' ') => {}
+        // `Bearer` alone or with a tab; a longer word is another scheme.
+        None | Some(b'\t') => return Err(RejectionKind::MalformedCredentials),
+        Some(byte) if is_scheme_character(*byte) => return Err(RejectionKind::OtherScheme),
+        Some(_) => return Err(RejectionKind::MalformedCredentials),
+    }
+    if value.len() > limits::AUTHORIZATION_BYTES {
+        return Err(RejectionKind::TooLarge);
+    }
+    debug_assert_eq!(scheme.len(), 6);
+    let start = rest.iter().position(|byte| *byte != b' ').ok_or(RejectionKind::MalformedCredentials)?;
+    Ok(Bearer { token: rest.get(start..).unwrap_or_default() })
+}
+
+/// Whether `bytes` could be credentials of this scheme at all: `1*( ALPHA / DIGIT / "-._~+/" ) *"="`.
+pub(super) fn is_b64token(bytes: &[u8]) -> bool {
+    let end = bytes.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    let (body, _) = bytes.split_at(end);
+    !body.is_empty()
+        && body
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/'))
+}
+
+/// RFC 9110 §5.6.2: the characters of a token.
+fn is_scheme_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

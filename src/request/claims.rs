@@ -1,0 +1,125 @@
+//! Stage 5: the claims mean this resource server, now (RFC 7519 §4.1, RFC 9068 §4). Absence refuses.
+
+use std::sync::Arc;
+
+use crate::clock::{Now, UnixTime};
+use crate::issuer::TrustedIssuer;
+use crate::json::{Object, Value};
+use crate::numeric_date;
+use crate::policy::profile::Rules;
+use crate::rejection::RejectionKind;
+
+use super::admitted::AccessToken;
+use super::signature::Signed;
+
+/// Proof that a token is meant for us and valid at this moment.
+pub(super) struct Current {
+    pub(super) token: AccessToken,
+}
+
+/// What a token says, verified. Everything but the clock's part holds for as long as the settings do.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) issuer: Arc<TrustedIssuer>,
+    pub(super) claims: Object,
+    pub(super) expires_at: UnixTime,
+    pub(super) not_before: Option<UnixTime>,
+    pub(super) issued_at: Option<UnixTime>,
+}
+
+/// Strings where they are present, whatever the profile.
+const STRINGS: [&str; 4] = ["sub", "client_id", "azp", "jti"];
+
+/// Judges a freshly verified token.
+pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> {
+    let Signed { issuer, header, claims } = signed;
+    let rules = &issuer.rules;
+    let typ = header.get("typ").and_then(Value::into_string);
+    if !rules.profile.accepts_type(typ.as_deref()) {
+        return Err(RejectionKind::WrongType);
+    }
+    drop(typ);
+    check_shape(&claims, rules)?;
+    check_audience(&claims, rules)?;
+    if claims.get("cnf").is_some() {
+        return Err(RejectionKind::SenderConstrained);
+    }
+    let expires_at = date(&claims, "exp")?.ok_or(RejectionKind::MissingClaim)?;
+    let not_before = date(&claims, "nbf")?;
+    let issued_at = date(&claims, "iat")?;
+    let facts = Facts { expires_at, not_before, issued_at, claims, issuer };
+    check_lifetime(&facts, now)?;
+    check_clock(&facts, now)?;
+    Ok(Current { token: AccessToken::of(facts) })
+}
+
+/// Judges by the clock alone a token that has passed [`check`] before.
+pub(super) fn check_again(token: &AccessToken, now: Now) -> Result<Current, RejectionKind> {
+    check_clock(token.facts(), now)?;
+    Ok(Current { token: token.clone() })
+}
+
+fn check_shape(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
+    for name in STRINGS {
+        match claims.get(name) {
+            None => {}
+            Some(Value::String(text)) if !text.is_empty() => {}
+            Some(_) => return Err(RejectionKind::MissingClaim),
+        }
+    }
+    let required = rules.profile.required().iter().copied().chain(rules.require_jti.then_some("jti"));
+    for name in required {
+        if claims.get(name).is_none() {
+            return Err(RejectionKind::MissingClaim);
+        }
+    }
+    Ok(())
+}
+
+fn check_audience(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
+    let ours = |text: &str| rules.audiences.iter().any(|audience| audience.as_str() == text);
+    let mut meant = false;
+    match claims.get("aud") {
+        Some(Value::String(text)) => meant = ours(&text),
+        Some(Value::Array(items)) => {
+            for item in items.items() {
+                let text = item.into_string().ok_or(RejectionKind::MissingClaim)?;
+                meant |= ours(&text);
+            }
+        }
+        _ => return Err(RejectionKind::MissingClaim),
+    }
+    if meant { Ok(()) } else { Err(RejectionKind::WrongAudience) }
+}
+
+/// So that dropping a revocation after the longest lifetime is sound.
+fn check_lifetime(facts: &Facts, now: Now) -> Result<(), RejectionKind> {
+    let rules = &facts.issuer.rules;
+    let Some(longest) = rules.max_lifetime else { return Ok(()) };
+    let from = facts.issued_at.unwrap_or_else(|| now.wall.plus(rules.leeway));
+    if facts.expires_at > from.plus(longest) { Err(RejectionKind::LivesTooLong) } else { Ok(()) }
+}
+
+fn check_clock(facts: &Facts, now: Now) -> Result<(), RejectionKind> {
+    let leeway = facts.issuer.rules.leeway;
+    if now.wall >= facts.expires_at.plus(leeway) {
+        return Err(RejectionKind::Expired);
+    }
+    let latest = now.wall.plus(leeway);
+    if facts.not_before.is_some_and(|not_before| not_before > latest) {
+        return Err(RejectionKind::NotYetValid);
+    }
+    if facts.issued_at.is_some_and(|issued_at| issued_at > latest) {
+        return Err(RejectionKind::IssuedInFuture);
+    }
+    Ok(())
+}
+
+/// A NumericDate: absent, or one that can be believed.
+fn date(claims: &Object, name: &str) -> Result<Option<UnixTime>, RejectionKind> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::Number(raw)) => numeric_date::parse(raw).map(Some).ok_or(RejectionKind::MissingClaim),
+        Some(_) => Err(RejectionKind::MissingClaim),
+    }
+}

@@ -1,0 +1,35 @@
+//! Stage 6: the scopes suffice for the route (RFC 6750 §3.1, RFC 9068 §2.2.3).
+
+use crate::json::Value;
+use crate::policy::Policy;
+use crate::rejection::{Rejection, RejectionKind};
+use crate::scope;
+
+use super::admitted::AccessToken;
+use super::claims::Current;
+
+/// Proof that a current token may do what the route does.
+pub(super) struct Allowed {
+    pub(super) token: AccessToken,
+}
+
+pub(super) fn check(current: Current, policy: &Policy) -> Result<Allowed, Rejection> {
+    let Current { token } = current;
+    if policy.allows(|wanted| carries(&token, wanted)) {
+        Ok(Allowed { token })
+    } else {
+        Err(Rejection::new(RejectionKind::InsufficientScope).needing(policy.needed()))
+    }
+}
+
+/// Whether any configured claim holds the scope: in a space-delimited string, or as an item of an array.
+pub(super) fn carries(token: &AccessToken, wanted: &str) -> bool {
+    let facts = token.facts();
+    facts.issuer.rules.scope_claims.iter().any(|name| match facts.claims.get(name.as_str()) {
+        Some(Value::String(list)) => scope::split(&list).any(|scope| scope == wanted),
+        Some(Value::Array(items)) => {
+            items.items().any(|item| item.into_string().is_some_and(|s| s == wanted))
+        }
+        _ => false,
+    })
+}

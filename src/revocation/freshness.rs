@@ -1,0 +1,170 @@
+//! How old our knowledge of revocations is, and what that means.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::policy::WhenStale;
+
+/// The age of the last complete answer of an issuer's feed.
+#[derive(Debug)]
+pub(crate) struct Freshness {
+    /// Uptime in milliseconds plus one of the last complete answer; zero before the first.
+    confirmed: AtomicU64,
+    /// One while an entry could not be understood: it may have been a revocation.
+    flawed: AtomicU64,
+    trouble: Mutex<Option<String>>,
+    bounds: Bounds,
+}
+
+/// When an answer is too old, and what a stale one means where the route does not say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) max_staleness: Duration,
+    /// Beyond this age not even a route that admits on stale news does so.
+    pub(crate) expires_after: Duration,
+    pub(crate) when_stale: WhenStale,
+    pub(crate) poll_interval: Duration,
+}
+
+/// What is known of revocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum FreshnessState {
+    /// No complete answer has come yet: nobody is admitted.
+    Unknown,
+    /// The last complete answer is young enough.
+    Fresh,
+    /// It is too old, or the feed said something that was not understood.
+    Stale,
+    /// It is so old that nothing relies on it.
+    Expired,
+}
+
+impl Freshness {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { confirmed: AtomicU64::new(0), flawed: AtomicU64::new(0), trouble: Mutex::default(), bounds }
+    }
+
+    /// A complete answer, asked for at `asked` on the uptime clock: it tells of everything that was said before that.
+    pub(crate) fn confirm(&self, asked: Duration) {
+        let asked = u64::try_from(asked.as_millis()).unwrap_or(u64::MAX - 1).saturating_add(1);
+        self.confirmed.fetch_max(asked, Ordering::AcqRel);
+        self.flawed.store(0, Ordering::Release);
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// An answer that held something we could not understand: not fresh until a whole state is understood.
+    pub(crate) fn flaw(&self, trouble: String) {
+        self.flawed.store(1, Ordering::Release);
+        self.note_trouble(trouble);
+    }
+
+    /// A failed attempt: what is known stays, only its age grows.
+    pub(crate) fn note_trouble(&self, trouble: String) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+    }
+
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Time since the last complete answer.
+    pub(crate) fn age(&self, uptime: Duration) -> Option<Duration> {
+        let confirmed = self.confirmed.load(Ordering::Acquire).checked_sub(1)?;
+        Some(uptime.saturating_sub(Duration::from_millis(confirmed)))
+    }
+
+    pub(crate) fn state(&self, uptime: Duration) -> FreshnessState {
+        match self.age(uptime) {
+            None => FreshnessState::Unknown,
+            Some(age) if age > self.bounds.expires_after => FreshnessState::Expired,
+            Some(age) if age > self.bounds.max_staleness => FreshnessState::Stale,
+            Some(_) if self.flawed.load(Ordering::Acquire) != 0 => FreshnessState::Stale,
+            Some(_) => FreshnessState::Fresh,
+        }
+    }
+
+    /// When it makes sense for a client to ask again.
+    pub(crate) fn retry_after(&self) -> Duration {
+        self.bounds.poll_interval.max(Duration::from_secs(1))
+    }
+
+    /// Whether a request may rely on what is known, given the route's own choice.
+    pub(crate) fn suffices(&self, uptime: Duration, choice: Option<WhenStale>) -> Result<(), FreshnessState> {
+        match self.state(uptime) {
+            FreshnessState::Fresh => Ok(()),
+            FreshnessState::Stale if choice.unwrap_or(self.bounds.when_stale) == WhenStale::Admit => Ok(()),
+            other => Err(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    fn freshness() -> Freshness {
+        Freshness::new(Bounds {
+            max_staleness: seconds(30),
+            expires_after: seconds(300),
+            when_stale: WhenStale::Refuse,
+            poll_interval: seconds(1),
+        })
+    }
+
+    #[test]
+    fn ages_from_fresh_to_expired() {
+        let freshness = freshness();
+        assert_eq!(freshness.state(seconds(0)), FreshnessState::Unknown);
+        freshness.confirm(seconds(100));
+        let table = [
+            (100, FreshnessState::Fresh),
+            (130, FreshnessState::Fresh),
+            (131, FreshnessState::Stale),
+            (400, FreshnessState::Stale),
+            (401, FreshnessState::Expired),
+        ];
+        for (uptime, state) in table {
+            assert_eq!(freshness.state(seconds(uptime)), state, "{uptime} s");
+        }
+    }
+
+    #[test]
+    fn an_old_answer_that_arrives_late_does_not_make_news_older() {
+        let freshness = freshness();
+        freshness.confirm(seconds(100));
+        freshness.confirm(seconds(50));
+        assert_eq!(freshness.age(seconds(100)), Some(seconds(0)));
+    }
+
+    #[test]
+    fn only_stale_news_may_be_admitted_by_choice() {
+        let freshness = freshness();
+        let admit = Some(WhenStale::Admit);
+        assert_eq!(freshness.suffices(seconds(0), admit), Err(FreshnessState::Unknown));
+        freshness.confirm(seconds(0));
+        assert_eq!(freshness.suffices(seconds(1), None), Ok(()));
+        assert_eq!(freshness.suffices(seconds(31), None), Err(FreshnessState::Stale));
+        assert_eq!(freshness.suffices(seconds(31), admit), Ok(()));
+        assert_eq!(freshness.suffices(seconds(301), admit), Err(FreshnessState::Expired));
+    }
+
+    #[test]
+    fn a_flaw_lasts_until_a_whole_state_is_understood() {
+        let freshness = freshness();
+        freshness.confirm(seconds(0));
+        freshness.flaw("entry 3: neither issued_before nor an identifier".to_owned());
+        freshness.note_trouble("connection refused".to_owned());
+        assert_eq!(freshness.state(seconds(1)), FreshnessState::Stale);
+        freshness.confirm(seconds(1));
+        assert_eq!(freshness.state(seconds(1)), FreshnessState::Fresh);
+    }
+}

@@ -1,0 +1,87 @@
+//! The door: what a user of this crate writes first.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::issuer::TrustedIssuer;
+use crate::middleware::{Gate, Protect};
+use crate::policy::Policy;
+
+mod builder;
+pub mod danger;
+mod error;
+mod health;
+mod settings;
+mod start;
+
+pub use builder::{Builder, Complete, NeedsAudience, NeedsIssuer, NeedsRevocation};
+pub use error::StartError;
+pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth};
+
+/// An OAuth 2.0 resource server: whom it trusts, what it demands, and what has been revoked.
+///
+/// Cheap to clone. Background tasks keep its knowledge fresh; they end when the last clone, the last layer and the
+/// last waiting request are gone.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), tower_bearer::StartError> {
+/// use tower_bearer::{Feed, ResourceServer};
+///
+/// let api = ResourceServer::builder()
+///     .issuer("https://tenant.example/")
+///     .audience("https://api.example.com/calendar/v1/")
+///     .revocation(Feed::new("https://tenant.example/revocations"))
+///     .start()
+///     .await?;
+/// # Ok(()) }
+/// ```
+///
+/// Leaving out the issuer, the audience or the word on revocation does not compile:
+///
+/// ```compile_fail
+/// # async fn run() {
+/// tower_bearer::ResourceServer::builder()
+///     .issuer("https://tenant.example/")
+///     .audience("https://api.example.com/")
+///     .start() // neither `.revocation(…)` nor `.without_revocation()`
+///     .await;
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ResourceServer {
+    gate: Arc<Gate>,
+    issuers: Arc<[Arc<TrustedIssuer>]>,
+    news: watch::Sender<()>,
+}
+
+impl ResourceServer {
+    /// Starts to say what this resource server trusts and demands.
+    #[must_use]
+    pub fn builder() -> Builder<NeedsIssuer> {
+        Builder::new()
+    }
+
+    /// A layer that lets through requests with a token that `policy` accepts.
+    #[must_use]
+    pub fn protect(&self, policy: Policy) -> Protect {
+        Protect::new(Arc::clone(&self.gate), policy)
+    }
+
+    /// How old the knowledge about each issuer is, and what went wrong last.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health::of(&self.issuers, self.gate.clock.uptime())
+    }
+
+    /// Waits until every issuer's keys and revocations are known. Returns at once after [`Builder::start`]; meant for
+    /// [`Builder::start_lazily`].
+    pub async fn ready(&self) {
+        let mut news = self.news.subscribe();
+        while !self.health().is_ready() {
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}

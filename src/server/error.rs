@@ -1,0 +1,65 @@
+//! What an operator is told when a resource server cannot start.
+
+use std::error::Error;
+use std::fmt;
+
+/// A setting that does not work: which one, its value, what is wrong with it and what to do about it.
+#[derive(Debug)]
+pub struct StartError {
+    setting: &'static str,
+    value: String,
+    problem: String,
+    remedy: &'static str,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StartError {
+    pub(super) fn new(
+        setting: &'static str,
+        value: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: &'static str,
+    ) -> Self {
+        Self { setting, value: value.into(), problem: problem.into(), remedy, source: None }
+    }
+
+    pub(super) fn because(
+        setting: &'static str,
+        value: impl Into<String>,
+        source: impl Error + Send + Sync + 'static,
+        remedy: &'static str,
+    ) -> Self {
+        let problem = source.to_string();
+        Self { source: Some(Box::new(source)), ..Self::new(setting, value, problem, remedy) }
+    }
+
+    /// The name of the setting, as the builder's method is called.
+    #[must_use]
+    pub fn setting(&self) -> &str {
+        self.setting
+    }
+
+    /// Its value; never a secret's.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        self.remedy
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`: {}. {}", self.setting, self.value, self.problem, self.remedy)
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+    }
+}

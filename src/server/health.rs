@@ -1,0 +1,133 @@
+//! What an operator sees: how old our knowledge is, and what went wrong last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::issuer::TrustedIssuer;
+use crate::keys::{KeyRing, VerifyingKey};
+use crate::redact::Shown;
+use crate::revocation::Revocations;
+use crate::revocation::freshness::FreshnessState;
+
+/// The state of a resource server at one moment. Serializes to JSON for a status page; ages are in seconds.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Health {
+    /// One for each issuer, in the order in which they were named.
+    pub issuers: Vec<IssuerHealth>,
+}
+
+/// The state of one issuer.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct IssuerHealth {
+    /// The issuer.
+    pub issuer: String,
+    /// Its keys.
+    pub keys: KeysHealth,
+    /// Its feed; none where the operator chose to do without.
+    pub revocation: Option<FeedHealth>,
+}
+
+/// The state of an issuer's keys.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct KeysHealth {
+    /// Whether tokens can be verified now.
+    pub usable: bool,
+    /// Seconds since the issuer last confirmed them; none before the first time.
+    pub age: Option<f64>,
+    /// The keys in use.
+    pub keys: Vec<KeyHealth>,
+    /// Members of the set that are not used, and why.
+    pub left_out: Vec<String>,
+    /// What went wrong with the last fetch.
+    pub last_error: Option<String>,
+}
+
+/// One key.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct KeyHealth {
+    /// Its id, escaped and cut short.
+    pub kid: Option<String>,
+    /// What it verifies.
+    pub algorithms: Vec<&'static str>,
+}
+
+/// The state of an issuer's revocation feed.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct FeedHealth {
+    /// What the age means.
+    pub state: FreshnessState,
+    /// Seconds since the last complete answer; none before the first.
+    pub age: Option<f64>,
+    /// Revoked identifiers in force, about.
+    pub identifiers: u64,
+    /// Cut-offs in force.
+    pub cut_offs: u64,
+    /// What went wrong with the last attempt.
+    pub last_error: Option<String>,
+}
+
+impl Health {
+    pub(super) fn of(issuers: &[Arc<TrustedIssuer>], uptime: Duration) -> Self {
+        let issuer = |issuer: &Arc<TrustedIssuer>| IssuerHealth {
+            issuer: issuer.name.to_string(),
+            keys: KeysHealth::of(&issuer.keys, uptime),
+            revocation: issuer.revocations.as_ref().map(|revocations| FeedHealth::of(revocations, uptime)),
+        };
+        Self { issuers: issuers.iter().map(issuer).collect() }
+    }
+
+    /// Whether every issuer's tokens can be judged now: keys are usable, and revocations known and not expired.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.issuers.iter().all(|issuer| {
+            let feed = issuer.revocation.as_ref().map(|feed| feed.state);
+            issuer.keys.usable && !matches!(feed, Some(FreshnessState::Unknown | FreshnessState::Expired))
+        })
+    }
+}
+
+impl KeysHealth {
+    fn of(ring: &KeyRing, uptime: Duration) -> Self {
+        let set = ring.snapshot();
+        let left_out = set.odd().iter().map(|odd| match &odd.kid {
+            Some(kid) => format!("{}: {}", Shown(kid), odd.error),
+            None => odd.error.to_string(),
+        });
+        Self {
+            usable: ring.current(uptime).is_some(),
+            age: ring.age(uptime).map(|age| age.as_secs_f64()),
+            keys: set.keys().iter().map(KeyHealth::of).collect(),
+            left_out: left_out.collect(),
+            last_error: ring.trouble(),
+        }
+    }
+}
+
+impl KeyHealth {
+    fn of(key: &VerifyingKey) -> Self {
+        Self {
+            kid: key.kid().map(|kid| Shown(kid).to_string()),
+            algorithms: key.algorithms().map(|algorithm| algorithm.name()).collect(),
+        }
+    }
+}
+
+impl FeedHealth {
+    fn of(revocations: &Revocations, uptime: Duration) -> Self {
+        let (identifiers, cut_offs) = revocations.count();
+        Self {
+            state: revocations.freshness.state(uptime),
+            age: revocations.freshness.age(uptime).map(|age| age.as_secs_f64()),
+            identifiers,
+            cut_offs,
+            last_error: revocations.freshness.trouble(),
+        }
+    }
+}

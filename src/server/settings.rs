@@ -1,0 +1,240 @@
+//! Settings as they were said, and their translation into rules, with the complaint of each that does not work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use url::Url;
+
+use super::error::StartError;
+use crate::algorithm::{Algorithm, Algorithms};
+use crate::background::fetch::Fetcher;
+use crate::background::jwks::KeySource;
+use crate::background::source::Feed;
+use crate::clock::{Clock, SystemClock};
+use crate::keys::{KeyRing, KeySet, VerifyingKey};
+use crate::names::{Audience, ClaimName, Issuer};
+use crate::policy::profile::{Profile, Rules};
+use crate::redact::Secret;
+use crate::revocation::entry::{EntryRules, IDENTIFIERS};
+use crate::revocation::freshness::Bounds;
+
+const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
+const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) issuers: Vec<IssuerSettings>,
+    pub(super) realm: Option<String>,
+    pub(super) loopback_http: bool,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { issuers: Vec::new(), realm: None, loopback_http: false, clock: Arc::new(SystemClock::new()) }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct IssuerSettings {
+    pub(super) name: String,
+    pub(super) keys: KeysSetting,
+    pub(super) audiences: Vec<String>,
+    pub(super) algorithms: Option<Vec<Algorithm>>,
+    pub(super) profile: Profile,
+    pub(super) leeway: Duration,
+    pub(super) max_token_lifetime: Option<Duration>,
+    pub(super) require_jti: Option<bool>,
+    pub(super) scope_claims: Option<Vec<String>>,
+    pub(super) revocation: Option<Feed>,
+}
+
+#[derive(Debug)]
+pub(super) enum KeysSetting {
+    Discovery,
+    Url(String),
+    Given(String),
+    Secret { secret: Secret, weak: bool },
+}
+
+impl IssuerSettings {
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            keys: KeysSetting::Discovery,
+            audiences: Vec::new(),
+            algorithms: None,
+            profile: Profile::default(),
+            leeway: DEFAULT_LEEWAY,
+            max_token_lifetime: None,
+            require_jti: None,
+            scope_claims: None,
+            revocation: None,
+        }
+    }
+
+    pub(super) fn issuer(&self) -> Result<Issuer, StartError> {
+        Issuer::try_from(self.name.as_str()).map_err(|error| {
+            StartError::because("issuer", &self.name, error, "Give the exact value of the tokens' `iss`")
+        })
+    }
+
+    fn lifetime(&self) -> Option<Duration> {
+        self.max_token_lifetime.or_else(|| self.revocation.as_ref().map(|_| DEFAULT_LIFETIME))
+    }
+
+    pub(super) fn rules(&self) -> Result<Rules, StartError> {
+        if self.leeway > LONGEST_LEEWAY {
+            let remedy = "RFC 9068 §4 speaks of no more than a few minutes: 300 s at most, and better none";
+            return Err(StartError::new("leeway", format!("{:?}", self.leeway), "it is too long", remedy));
+        }
+        let audiences = self.audiences.iter().map(|name| {
+            Audience::try_from(name.as_str()).map_err(|error| {
+                StartError::because(
+                    "audience",
+                    name,
+                    error,
+                    "Give the identifier that the issuer knows this API by",
+                )
+            })
+        });
+        let scope_claims = match &self.scope_claims {
+            Some(names) => names.iter().map(String::as_str).collect(),
+            None => self.profile.scope_claims().to_vec(),
+        };
+        Ok(Rules {
+            profile: self.profile,
+            audiences: audiences.collect::<Result<_, _>>()?,
+            algorithms: self.algorithms()?,
+            leeway: self.leeway,
+            max_lifetime: self.lifetime(),
+            require_jti: self.require_jti.unwrap_or(self.revocation.is_some()),
+            scope_claims: claim_names("scope_claims", scope_claims)?,
+        })
+    }
+
+    fn algorithms(&self) -> Result<Algorithms, StartError> {
+        let (usable, default, remedy) = match self.keys {
+            KeysSetting::Secret { .. } => (
+                Algorithms::HMAC,
+                Algorithms::of(&[Algorithm::HS256]),
+                "A shared secret goes with HS256, HS384 and HS512 only",
+            ),
+            _ => (
+                Algorithms::ASYMMETRIC,
+                Algorithms::ASYMMETRIC,
+                "HMAC algorithms need shared_secret: with published keys anybody could sign",
+            ),
+        };
+        let Some(listed) = &self.algorithms else { return Ok(default) };
+        let value = || format!("{listed:?}");
+        if listed.is_empty() {
+            return Err(StartError::new(
+                "algorithms",
+                value(),
+                "it is empty",
+                "Name at least one, or leave it out",
+            ));
+        }
+        let listed = Algorithms::of(listed);
+        if listed.and(usable) != listed {
+            return Err(StartError::new("algorithms", value(), "not all of them fit the keys", remedy));
+        }
+        Ok(listed)
+    }
+
+    /// The ring, and where its keys come from unless they are given.
+    pub(super) fn keys(
+        &self,
+        algorithms: Algorithms,
+        fetcher: &Fetcher,
+    ) -> Result<(KeyRing, Option<KeySource>), StartError> {
+        match &self.keys {
+            KeysSetting::Discovery => {
+                if let Ok(url) = Url::parse(&self.name) {
+                    permit(fetcher, "issuer", &url)?;
+                }
+                Ok((KeyRing::awaiting(), Some(KeySource::Discovery)))
+            }
+            KeysSetting::Url(url) => {
+                let url = parse_url(fetcher, "jwks_url", url)?;
+                Ok((KeyRing::awaiting(), Some(KeySource::Url(url))))
+            }
+            KeysSetting::Given(text) => {
+                let set = KeySet::parse(text.as_bytes(), algorithms).map_err(|error| {
+                    let remedy = "Give a JWK set with at least one public signature key";
+                    StartError::because("keys", format!("{} bytes", text.len()), error, remedy)
+                })?;
+                Ok((KeyRing::fixed(set), None))
+            }
+            KeysSetting::Secret { secret, weak } => {
+                let key = VerifyingKey::secret(secret.expose(), algorithms, *weak).map_err(|error| {
+                    let remedy = "Use a random secret as long as the hash (32 bytes for HS256), or danger().short_shared_secret";
+                    StartError::because("shared_secret", format!("[{} bytes]", secret.expose().len()), error, remedy)
+                })?;
+                Ok((KeyRing::fixed(KeySet::of(vec![key])), None))
+            }
+        }
+    }
+}
+
+/// The parts of a feed's settings that the knowledge and the task need.
+pub(super) fn feed(
+    settings: &IssuerSettings,
+    feed: &Feed,
+    fetcher: &Fetcher,
+) -> Result<(Url, EntryRules, Bounds), StartError> {
+    let url = parse_url(fetcher, "revocation", &feed.url)?;
+    let interval = feed.poll_interval;
+    let in_words = |duration: Duration| format!("{duration:?}");
+    if interval < SHORTEST_INTERVAL {
+        let remedy = "10 ms is the least; 1 s is usual";
+        return Err(StartError::new("poll_interval", in_words(interval), "it is too short", remedy));
+    }
+    if feed.max_staleness < interval.saturating_mul(2) {
+        let remedy = "Two poll intervals at least, or one late answer refuses everybody";
+        return Err(StartError::new(
+            "max_staleness",
+            in_words(feed.max_staleness),
+            "it is too short",
+            remedy,
+        ));
+    }
+    let identifiers = IDENTIFIERS.into_iter().chain(feed.identifiers.iter().map(String::as_str)).collect();
+    let rules = EntryRules {
+        identifiers: claim_names("identifier", identifiers)?,
+        max_token_lifetime: settings.lifetime(),
+        leeway: settings.leeway,
+    };
+    let bounds = Bounds {
+        max_staleness: feed.max_staleness,
+        expires_after: feed.expires_after.max(feed.max_staleness),
+        when_stale: feed.when_stale,
+        poll_interval: interval,
+    };
+    Ok((url, rules, bounds))
+}
+
+fn claim_names(setting: &'static str, names: Vec<&str>) -> Result<Box<[ClaimName]>, StartError> {
+    let parse = |name: &str| {
+        ClaimName::try_from(name)
+            .map_err(|error| StartError::because(setting, name, error, "Give the name of a claim"))
+    };
+    names.into_iter().map(parse).collect()
+}
+
+fn parse_url(fetcher: &Fetcher, setting: &'static str, text: &str) -> Result<Url, StartError> {
+    let url = Url::parse(text)
+        .map_err(|error| StartError::because(setting, text, error, "Give an absolute https URL"))?;
+    permit(fetcher, setting, &url)?;
+    Ok(url)
+}
+
+fn permit(fetcher: &Fetcher, setting: &'static str, url: &Url) -> Result<(), StartError> {
+    fetcher.permits(url).map_err(|_| {
+        let remedy = "Use https; for this very machine http is possible with allow_loopback_http";
+        StartError::new(setting, url.as_str(), "it is not https", remedy)
+    })
+}

@@ -1,0 +1,138 @@
+//! Metadata, JWK set and revocation feed over HTTP, and the router of all endpoints.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{
+    encoding::entity_tag,
+    feed::Page,
+    reply::count_and_lie,
+    state::{Shared, path},
+    token_endpoint,
+};
+
+/// The longest that a poll is held, in seconds, whatever it asks for.
+const LONGEST_WAIT: u64 = 60;
+
+/// All endpoints.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route(path::METADATA, get(metadata))
+        .route(path::OPENID_METADATA, get(metadata))
+        .route(path::JWKS, get(jwks))
+        .route(path::TOKEN, post(token_endpoint::token))
+        .route(path::FEED, get(revocations))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), count_and_lie))
+        .with_state(shared)
+}
+
+/// RFC 8414, with the feed beside the endpoints that it knows.
+async fn metadata(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    let issuer = &shared.settings.issuer;
+    Json(json!({
+        "issuer": issuer,
+        "jwks_uri": format!("{issuer}{}", path::JWKS),
+        "token_endpoint": format!("{issuer}{}", path::TOKEN),
+        "revocation_feed_uri": format!("{issuer}{}", path::FEED),
+        "grant_types_supported": ["client_credentials"],
+        "response_types_supported": [],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+    }))
+}
+
+async fn jwks(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let body = shared.lock().keys.jwks().to_string();
+    let tag = entity_tag(body.as_bytes());
+    let about = [(header::CACHE_CONTROL, "max-age=60".to_owned()), (header::ETAG, tag.clone())];
+    if already_has(&headers, &tag) {
+        return (StatusCode::NOT_MODIFIED, about).into_response();
+    }
+    let media_type = [(header::CONTENT_TYPE, "application/jwk-set+json")];
+    (about, media_type, body).into_response()
+}
+
+/// Where to read the feed from, and for how many seconds to wait while there is nothing new.
+#[derive(Deserialize)]
+struct Read {
+    cursor: Option<String>,
+    #[serde(default)]
+    wait: u64,
+}
+
+async fn revocations(
+    State(shared): State<Arc<Shared>>,
+    Query(read): Query<Read>,
+    headers: HeaderMap,
+) -> Response {
+    const NO_CACHE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-cache")];
+    if let Some((scheme, credentials)) = &shared.settings.feed_credentials
+        && !is_authorized(&headers, scheme, credentials)
+    {
+        let challenge = [(header::WWW_AUTHENTICATE, format!("{scheme} realm=\"feed\""))];
+        return (StatusCode::UNAUTHORIZED, challenge).into_response();
+    }
+    match read.cursor {
+        None => (NO_CACHE, full_state(&shared, &headers)).into_response(),
+        Some(cursor) => (NO_CACHE, news(&shared, &cursor, read.wait).await).into_response(),
+    }
+}
+
+fn full_state(shared: &Shared, headers: &HeaderMap) -> Response {
+    let now = shared.now();
+    let mut state = shared.lock();
+    let tag = state.feed.entity_tag(now);
+    let about = [(header::ETAG, tag.clone())];
+    if already_has(headers, &tag) {
+        return (StatusCode::NOT_MODIFIED, about).into_response();
+    }
+    let page = state.feed.page(None, now);
+    drop(state);
+    (about, answer(page)).into_response()
+}
+
+async fn news(shared: &Shared, cursor: &str, wait: u64) -> Response {
+    let read = || {
+        let now = shared.now();
+        shared.lock().feed.page(Some(cursor), now)
+    };
+    let mut changes = shared.changes();
+    let mut page = read();
+    if wait > 0 && page.as_ref().is_some_and(Page::is_empty) {
+        // Whatever wakes this, the answer is what there is then: news, a heartbeat or 410.
+        let wait = Duration::from_secs(wait.min(LONGEST_WAIT));
+        let _ = timeout(wait, changes.changed()).await;
+        page = read();
+    }
+    answer(page)
+}
+
+fn answer(page: Option<Page>) -> Response {
+    match page {
+        Some(page) => Json(page).into_response(),
+        None => StatusCode::GONE.into_response(),
+    }
+}
+
+fn is_authorized(headers: &HeaderMap, scheme: &str, credentials: &str) -> bool {
+    let given = headers.get(header::AUTHORIZATION);
+    let given = given.and_then(|given| given.to_str().ok()?.split_once(' '));
+    given.is_some_and(|(by, what)| by.eq_ignore_ascii_case(scheme) && what == credentials)
+}
+
+fn already_has(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get(header::IF_NONE_MATCH);
+    let known = known.and_then(|known| known.to_str().ok()).unwrap_or("");
+    let mut known = known.split(',').map(|known| known.trim().trim_start_matches("W/"));
+    known.any(|known| known == tag || known == "*")
+}

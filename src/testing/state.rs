@@ -1,0 +1,169 @@
+//! What the server knows: shared by its handle in the test and its endpoints.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::watch;
+
+use super::{
+    feed::Feed,
+    keys::{KeySet, SigningKey, is_shared},
+    reply::Reply,
+};
+use crate::algorithm::Algorithm;
+use crate::clock::Clock;
+
+/// The paths of the endpoints.
+pub(super) mod path {
+    pub(in super::super) const METADATA: &str = "/.well-known/oauth-authorization-server";
+    pub(in super::super) const OPENID_METADATA: &str = "/.well-known/openid-configuration";
+    pub(in super::super) const JWKS: &str = "/jwks.json";
+    pub(in super::super) const TOKEN: &str = "/oauth/token";
+    pub(in super::super) const FEED: &str = "/revocations";
+}
+
+/// What stays as the builder set it.
+pub(super) struct Settings {
+    pub(super) issuer: String,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Seconds.
+    pub(super) token_lifetime: u64,
+    /// Signs where nothing else is asked for.
+    pub(super) algorithm: Algorithm,
+    /// Audience and secret.
+    pub(super) shared_secrets: Vec<(String, Vec<u8>)>,
+    /// Scheme and credentials that the feed demands.
+    pub(super) feed_credentials: Option<(&'static str, String)>,
+}
+
+/// That a client may get tokens for an audience.
+#[derive(Clone)]
+pub(super) struct Grant {
+    pub(super) id: String,
+    pub(super) client_id: String,
+    pub(super) audience: String,
+    pub(super) scopes: Vec<String>,
+}
+
+/// What changes while the server runs, and survives a restart.
+pub(super) struct State {
+    /// Secrets by client id.
+    pub(super) clients: HashMap<String, String>,
+    pub(super) grants: Vec<Grant>,
+    pub(super) keys: KeySet,
+    pub(super) feed: Feed,
+    /// Seconds; the longest life that a token was ever given, so how long a revocation must be kept.
+    pub(super) longest_lifetime: u64,
+    replies: HashMap<String, Reply>,
+    requests: HashMap<String, usize>,
+}
+
+/// Settings and state.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, keys: KeySet, feed_page_size: usize) -> Self {
+        let state = State {
+            clients: HashMap::new(),
+            grants: Vec::new(),
+            keys,
+            feed: Feed::new(settings.issuer.clone(), feed_page_size),
+            longest_lifetime: settings.token_lifetime,
+            replies: HashMap::new(),
+            requests: HashMap::new(),
+        };
+        Self { settings, state: Mutex::new(state), changed: watch::Sender::new(()) }
+    }
+
+    /// Unix seconds.
+    pub(super) fn now(&self) -> u64 {
+        u64::try_from(self.settings.clock.wall().as_secs()).unwrap_or(0)
+    }
+
+    /// The state. No one holds it across an await, a signature or the making of a key.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers every held poll of the feed.
+    pub(super) fn wake(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// Sees every [`wake`](Self::wake) from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The algorithm of tokens for `audience` where none is asked for.
+    pub(super) fn algorithm_for(&self, audience: &str) -> Algorithm {
+        match self.secret_of(audience) {
+            Some(_) => Algorithm::HS256,
+            None => self.settings.algorithm,
+        }
+    }
+
+    /// The key that signs for `audience` with `algorithm`. What does not exist yet is made:
+    /// a key pair is published, a secret that nobody was told is not.
+    pub(super) fn key_for(&self, audience: &str, algorithm: Algorithm) -> Arc<SigningKey> {
+        if !is_shared(algorithm) {
+            return self.key_pair(algorithm);
+        }
+        let first = || self.settings.shared_secrets.first();
+        let secret = self.secret_of(audience).or_else(|| first().map(|(_, secret)| secret.as_slice()));
+        Arc::new(match secret {
+            Some(secret) => SigningKey::shared(algorithm, secret),
+            None => SigningKey::generate(algorithm),
+        })
+    }
+
+    fn secret_of(&self, audience: &str) -> Option<&[u8]> {
+        let mut secrets = self.settings.shared_secrets.iter();
+        let found = secrets.find(|(of, _)| of == audience);
+        found.map(|(_, secret)| secret.as_slice())
+    }
+
+    fn key_pair(&self, algorithm: Algorithm) -> Arc<SigningKey> {
+        let known = self.lock().keys.current(algorithm);
+        known.unwrap_or_else(|| {
+            let made = SigningKey::generate(algorithm);
+            self.lock().keys.add(made)
+        })
+    }
+
+    /// Counts a request for `path` and says what to answer, if that is prepared.
+    pub(super) fn count_request(&self, path: &str) -> Option<Reply> {
+        let mut state = self.lock();
+        *state.requests.entry(path.to_owned()).or_default() += 1;
+        state.replies.get(path).cloned()
+    }
+
+    /// How many requests for this path or URL there were.
+    pub(super) fn requests(&self, path_or_url: &str) -> usize {
+        let state = self.lock();
+        let count = state.requests.get(self.path_of(path_or_url));
+        count.copied().unwrap_or(0)
+    }
+
+    /// Prepares the answer for a path or URL, or goes back to the endpoint's own.
+    pub(super) fn set_reply(&self, path_or_url: &str, reply: Option<Reply>) {
+        let path = self.path_of(path_or_url);
+        let mut state = self.lock();
+        match reply {
+            Some(reply) => state.replies.insert(path.to_owned(), reply),
+            None => state.replies.remove(path),
+        };
+        drop(state);
+        self.wake();
+    }
+
+    fn path_of<'a>(&self, path_or_url: &'a str) -> &'a str {
+        path_or_url.strip_prefix(&self.settings.issuer).unwrap_or(path_or_url)
+    }
+}

@@ -1,0 +1,115 @@
+// Starts the authorization server and its revocation feed on one loopback port.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { parseArgs } from 'node:util';
+
+import { Feed } from './feed.mjs';
+import { APP, MACHINE, RESOURCES, createProvider, loginAndConsent } from './provider.mjs';
+
+// stdout carries the ready line and nothing else, but the library prints notices with console.info.
+console.log = console.info = console.debug = console.error;
+
+const DEFAULTS = { port: 0, ttl: 300, page: 500, history: 1000 };
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, { type: 'string' }])),
+  });
+  return Object.fromEntries(Object.entries(DEFAULTS).map(([name, fallback]) => {
+    const text = values[name] ?? process.env[`REAL_AS_${name.toUpperCase()}`] ?? String(fallback);
+    const least = name === 'port' ? 0 : 1;
+    if (!/^\d{1,9}$/.test(text) || Number(text) < least) throw new Error(`--${name}: not a number of at least ${least}: ${text}`);
+    return [name, Number(text)];
+  }));
+}
+
+const now = () => Math.floor(Date.now() / 1000);
+
+async function readJson(req) {
+  const chunks = [];
+  for await (const chunk of req) chunks.push(chunk);
+  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+}
+
+function sendJson(res, status, body) {
+  res.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  res.end(JSON.stringify(body));
+}
+
+/** Builds the feed entry that a control request asks for, or returns undefined if its body is unfit. */
+const controls = {
+  '/control/revoke-client': ({ client_id }, ttl) => (typeof client_id === 'string' && client_id
+    ? { client_id, issued_before: now(), at: now(), exp: now() + ttl }
+    : undefined),
+  '/control/revoke-token': ({ jti, exp }) => (typeof jti === 'string' && jti && Number.isSafeInteger(exp)
+    ? { jti, at: now(), exp }
+    : undefined),
+};
+
+async function control(req, res, path, feed, ttl) {
+  if (req.method !== 'POST') return sendJson(res, 405, { error: 'use POST' });
+  const body = await readJson(req).catch(() => null);
+  const entry = body && controls[path](body, ttl);
+  if (!entry) return sendJson(res, 400, { error: 'a JSON object with the documented members is needed' });
+  feed.add(entry);
+  return sendJson(res, 200, entry);
+}
+
+async function main() {
+  const options = readOptions();
+
+  // The issuer names the port, so the port is taken first and the handler attached once the provider exists.
+  const server = createServer({ keepAliveTimeout: 60_000 });
+  server.listen(options.port, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  const issuer = `http://127.0.0.1:${port}`;
+
+  const feed = new Feed({ issuer, pageSize: options.page, history: options.history });
+  const provider = await createProvider(issuer, options.ttl);
+  provider.on('grant.revoked', (ctx, grantId) => {
+    feed.add({ grant_id: grantId, at: now(), exp: now() + options.ttl });
+  });
+  const authorizationServer = provider.callback();
+
+  async function route(req, res) {
+    const url = new URL(req.url, issuer);
+    if (url.pathname === '/revocations') return feed.handle(req, res, url);
+    if (Object.hasOwn(controls, url.pathname)) return control(req, res, url.pathname, feed, options.ttl);
+    if (url.pathname.startsWith('/interaction/')) return loginAndConsent(provider, req, res);
+
+    // No session outlives one authorization request: a client that reuses its cookie jar must be able to
+    // come back as another user, which the library would otherwise answer with a log-out form.
+    if (req.headers.cookie) {
+      req.headers.cookie = req.headers.cookie.split(/;\s*/).filter((pair) => !/^_session(\.sig)?=/.test(pair)).join('; ');
+    }
+    return authorizationServer(req, res);
+  }
+
+  server.on('request', (req, res) => {
+    route(req, res).catch((error) => {
+      console.error(error);
+      if (!res.headersSent) sendJson(res, 500, { error: error.message });
+      else res.destroy();
+    });
+  });
+
+  process.stdout.write(`${JSON.stringify({
+    issuer,
+    port,
+    feed: `${issuer}/revocations`,
+    clients: { machine: MACHINE, app: APP },
+    resources: RESOURCES,
+  })}\n`);
+}
+
+const stop = () => process.exit(0);
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);
+// A test that crashed closes its end of the pipe: nothing may be left behind.
+process.stdin.on('end', stop).on('close', stop).on('error', stop).resume();
+
+main().catch((error) => {
+  console.error(`real-as: ${error.message}`);
+  process.exit(1);
+});
