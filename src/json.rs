@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+mod escape;
 mod scan;
 
 use scan::Scanner;
@@ -90,7 +91,7 @@ impl<'a> Value<'a> {
         let raw = span.of(text);
         match kind {
             Kind::Plain => Self::String(Cow::Borrowed(raw)),
-            Kind::Escaped => Self::String(Cow::Owned(scan::unescape(raw))),
+            Kind::Escaped => Self::String(Cow::Owned(escape::unescape(raw))),
             Kind::Number => Self::Number(raw),
             Kind::Bool => Self::Bool(raw == "true"),
             Kind::Null => Self::Null,

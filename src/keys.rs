@@ -73,7 +73,10 @@ impl KeyRing {
 
     /// Replaces the set: a key that is not in it stops verifying with the next request.
     pub(crate) fn replace(&self, set: KeySet, confirmed: Duration) {
-        self.set.store(Arc::new(set));
+        let set = Arc::new(set);
+        let before = self.set.swap(Arc::clone(&set));
+        let gone = before.keys().iter().filter_map(|key| key.kid()).filter(|kid| !set.has_kid(kid));
+        gone.for_each(|kid| self.bell.note_absent(kid, confirmed));
         self.confirmed.store(millis_plus_one(confirmed), Ordering::Release);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -57,7 +57,6 @@ pub struct ResourceServer {
 
 impl ResourceServer {
     /// Starts to say what this resource server trusts and demands.
-    #[must_use]
     pub fn builder() -> Builder<NeedsIssuer> {
         Builder::new()
     }

@@ -23,15 +23,15 @@ pub(crate) enum DiscoveryError {
     #[error("the issuer has a query or fragment (RFC 8414 §2)")]
     QueryOrFragment,
     #[error("{url}: {error}")]
-    Fetch { url: Url, error: FetchError },
+    Fetch { url: Box<str>, error: FetchError },
     #[error("{url} answered {status}")]
-    Status { url: Url, status: u16 },
+    Status { url: Box<str>, status: u16 },
     #[error("{url} is not a JSON metadata document: {reason}")]
-    NotMetadata { url: Url, reason: String },
+    NotMetadata { url: Box<str>, reason: String },
     #[error("{url} says that its issuer is `{found}`; both must be equal to the last byte (RFC 8414 §3.3)")]
-    OtherIssuer { url: Url, found: String },
+    OtherIssuer { url: Box<str>, found: String },
     #[error("{url} has no usable jwks_uri: {reason}")]
-    NoKeys { url: Url, reason: String },
+    NoKeys { url: Box<str>, reason: String },
 }
 
 /// Finds the `jwks_uri`. The document must name exactly this issuer.
@@ -61,14 +61,16 @@ async fn read(fetcher: &Fetcher, issuer: &Issuer, url: &Url) -> Result<Url, Disc
         known: None,
         patience: std::time::Duration::ZERO,
     };
-    let answer =
-        fetcher.ask(question).await.map_err(|error| DiscoveryError::Fetch { url: url.clone(), error })?;
+    let answer = fetcher
+        .ask(question)
+        .await
+        .map_err(|error| DiscoveryError::Fetch { url: url.as_str().into(), error })?;
     let metadata = parse(url, &answer)?;
     if metadata.issuer != issuer.as_str() {
         let found = Shown(&metadata.issuer).to_string();
-        return Err(DiscoveryError::OtherIssuer { url: url.clone(), found });
+        return Err(DiscoveryError::OtherIssuer { url: url.as_str().into(), found });
     }
-    let no_keys = |reason: String| DiscoveryError::NoKeys { url: url.clone(), reason };
+    let no_keys = |reason: String| DiscoveryError::NoKeys { url: url.as_str().into(), reason };
     let keys = metadata.jwks_uri.ok_or_else(|| no_keys("it is missing".to_owned()))?;
     let keys = Url::parse(&keys).map_err(|error| no_keys(format!("`{}`: {error}", Shown(&keys))))?;
     fetcher.permits(&keys).map_err(|error| no_keys(error.to_string()))?;
@@ -77,9 +79,9 @@ async fn read(fetcher: &Fetcher, issuer: &Issuer, url: &Url) -> Result<Url, Disc
 
 fn parse(url: &Url, answer: &Answer) -> Result<Metadata, DiscoveryError> {
     if answer.status != 200 {
-        return Err(DiscoveryError::Status { url: url.clone(), status: answer.status });
+        return Err(DiscoveryError::Status { url: url.as_str().into(), status: answer.status });
     }
-    let not_metadata = |reason: String| DiscoveryError::NotMetadata { url: url.clone(), reason };
+    let not_metadata = |reason: String| DiscoveryError::NotMetadata { url: url.as_str().into(), reason };
     let content = answer.content_type.as_deref().unwrap_or_default();
     let media = content.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if media != "application/json" && !media.ends_with("+json") {
@@ -97,7 +99,8 @@ fn placements(issuer: &Issuer) -> Result<Vec<Url>, DiscoveryError> {
     if base.query().is_some() || base.fragment().is_some() {
         return Err(DiscoveryError::QueryOrFragment);
     }
-    let path = base.path().strip_suffix('/').unwrap_or(base.path()).to_owned();
+    let path = base.path();
+    let path = path.strip_suffix('/').unwrap_or(path).to_owned();
     let mut placements = Vec::new();
     for place in [
         format!("/.well-known/oauth-authorization-server{path}"),

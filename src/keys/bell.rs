@@ -60,6 +60,11 @@ impl Bell {
         }
     }
 
+    /// Remembers that the issuer has no such key, or no longer.
+    pub(crate) fn note_absent(&self, kid: &str, uptime: Duration) {
+        self.absent.insert(kid.into(), uptime);
+    }
+
     /// Whether the issuer was found to have no such key a moment ago.
     pub(crate) fn knows_absent(&self, kid: &str, uptime: Duration) -> bool {
         self.absent.get(kid).is_some_and(|found| uptime.saturating_sub(found) < ABSENT_FOR)
@@ -67,14 +72,11 @@ impl Bell {
 
     /// Rings, and waits until `found` says yes, a fetch of its own says no, or time is up.
     pub(crate) async fn wait(&self, kid: &str, clock: &dyn Clock, found: impl Fn() -> bool) -> Answer {
-        let _seat = match Seat::take(&self.waiting) {
-            Some(seat) => seat,
-            None => return Answer::Unanswered,
-        };
+        let Some(_seat) = Seat::take(&self.waiting) else { return Answer::Unanswered };
         tokio::select! {
             answer = self.listen(&found) => {
                 if answer == Answer::Absent {
-                    self.absent.insert(kid.into(), clock.uptime());
+                    self.note_absent(kid, clock.uptime());
                 }
                 answer
             }

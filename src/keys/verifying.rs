@@ -19,7 +19,7 @@ pub(crate) struct VerifyingKey {
 
 enum Verifier {
     Public(ParsedPublicKey),
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
 }
 
 /// Why a key of a set, or one given by the operator, is not used.
@@ -114,7 +114,7 @@ impl VerifyingKey {
             if secret.is_empty() || (!weak && secret.len() < hash.tag_len()) {
                 return Err(KeyError::ShortSecret);
             }
-            verifiers.push((algorithm, Verifier::Secret(hmac::Key::new(hash, secret))));
+            verifiers.push((algorithm, Verifier::Secret(Box::new(hmac::Key::new(hash, secret)))));
         }
         Self::of(None, KeyType::Secret, verifiers)
     }

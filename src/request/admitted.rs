@@ -25,7 +25,6 @@ pub struct AccessToken(Arc<Facts>);
 /// The claims do not have the shape that was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("the claims do not have the wanted shape")]
-#[expect(clippy::exhaustive_structs, reason = "its field is private")]
 pub struct ClaimsError(#[source] serde_json::Error);
 
 /// The end of the way.

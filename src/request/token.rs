@@ -22,8 +22,7 @@ pub(super) struct Parsed<'a> {
 const UNSUPPORTED: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
 /// Splits and reads the token; each part is bounded before it is decoded.
-pub(super) fn parse(bearer: Bearer<'_>) -> Result<Parsed<'_>, RejectionKind> {
-    let Bearer { token } = bearer;
+pub(super) fn parse(Bearer { token }: Bearer<'_>) -> Result<Parsed<'_>, RejectionKind> {
     read(token).map_err(|kind| {
         // RFC 6750 §3.1: what cannot be a bearer token at all makes the request malformed, not the token invalid.
         if is_b64token(token) { kind } else { RejectionKind::MalformedCredentials }

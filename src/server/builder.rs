@@ -123,7 +123,7 @@ impl Builder<Complete> {
     /// If a setting is wrong, or an issuer's metadata, keys or feed cannot be had: the error names the setting, its
     /// value and the remedy. Must be called on a tokio runtime.
     pub async fn start(self) -> Result<ResourceServer, StartError> {
-        start::eagerly(self.settings).await
+        start::eagerly(&self.settings).await
     }
 
     /// Starts without waiting for anybody: requests are answered with 503 until keys and revocations are known. For
@@ -132,7 +132,7 @@ impl Builder<Complete> {
     /// # Errors
     /// If a setting is wrong. Must be called on a tokio runtime.
     pub fn start_lazily(self) -> Result<ResourceServer, StartError> {
-        start::lazily(self.settings)
+        start::lazily(&self.settings)
     }
 }
 

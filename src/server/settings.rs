@@ -110,7 +110,7 @@ impl IssuerSettings {
             algorithms: self.algorithms()?,
             leeway: self.leeway,
             max_lifetime: self.lifetime(),
-            require_jti: self.require_jti.unwrap_or(self.revocation.is_some()),
+            require_jti: self.require_jti.unwrap_or_else(|| self.revocation.is_some()),
             scope_claims: claim_names("scope_claims", scope_claims)?,
         })
     }

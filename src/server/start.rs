@@ -25,8 +25,8 @@ struct Prepared {
     feed: Option<Puller>,
 }
 
-pub(super) async fn eagerly(settings: Settings) -> Result<ResourceServer, StartError> {
-    let (around, prepared) = prepare(&settings)?;
+pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, StartError> {
+    let (around, prepared) = prepare(settings)?;
     let mut background = Background::default();
     let mut issuers = Vec::new();
     for Prepared { issuer, keys, feed } in prepared {
@@ -50,8 +50,8 @@ pub(super) async fn eagerly(settings: Settings) -> Result<ResourceServer, StartE
     Ok(assemble(settings, around, background, issuers))
 }
 
-pub(super) fn lazily(settings: Settings) -> Result<ResourceServer, StartError> {
-    let (around, prepared) = prepare(&settings)?;
+pub(super) fn lazily(settings: &Settings) -> Result<ResourceServer, StartError> {
+    let (around, prepared) = prepare(settings)?;
     let mut background = Background::default();
     let mut issuers = Vec::new();
     for Prepared { issuer, keys, feed } in prepared {
@@ -105,13 +105,13 @@ fn prepare_one(settings: &IssuerSettings, around: &Surroundings) -> Result<Prepa
 }
 
 fn assemble(
-    settings: Settings,
+    settings: &Settings,
     around: Surroundings,
     background: Background,
     issuers: Vec<Arc<TrustedIssuer>>,
 ) -> ResourceServer {
     let first_audience = settings.issuers.first().and_then(|issuer| issuer.audiences.first());
-    let realm = settings.realm.as_deref().or(first_audience.map(String::as_str)).unwrap_or_default();
+    let realm = settings.realm.as_ref().or(first_audience).map_or("", String::as_str);
     let gate = Gate {
         judge: Judge::new(issuers.iter().cloned()),
         clock: around.clock,

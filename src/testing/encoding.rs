@@ -31,6 +31,7 @@ pub(super) fn entity_tag(body: &[u8]) -> String {
 }
 
 /// 128 random bits as text: an identifier that no one can guess and that never comes again.
+#[expect(clippy::expect_used, reason = "a generator that has failed leaves nothing to go on with")]
 pub(super) fn random_id() -> String {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes).expect("the operating system gives random bytes");

@@ -12,7 +12,6 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::{
     encoding::entity_tag,
@@ -111,7 +110,10 @@ async fn news(shared: &Shared, cursor: &str, wait: u64) -> Response {
     if wait > 0 && page.as_ref().is_some_and(Page::is_empty) {
         // Whatever wakes this, the answer is what there is then: news, a heartbeat or 410.
         let wait = Duration::from_secs(wait.min(LONGEST_WAIT));
-        let _ = timeout(wait, changes.changed()).await;
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = shared.sleep(wait) => {}
+        }
         page = read();
     }
     answer(page)

@@ -40,6 +40,7 @@ impl SigningKey {
     }
 
     /// A new key. RSA takes a tenth of a second, everything else microseconds.
+    #[expect(clippy::expect_used, reason = "the arguments are constants that the library knows")]
     pub(super) fn generate(algorithm: Algorithm) -> Self {
         let signer = Signer::generate(algorithm).expect("aws-lc makes keys of every kind it knows");
         Self { algorithm, kid: (!is_shared(algorithm)).then(random_id), signer }
@@ -60,6 +61,7 @@ impl SigningKey {
     }
 
     /// The signature over `message`, as JWS wants it.
+    #[expect(clippy::expect_used, reason = "the pair was made for this algorithm")]
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let signed = match &self.signer {
             Signer::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),

@@ -79,8 +79,8 @@ impl Reply {
         self
     }
 
-    async fn give(self) -> Response {
-        tokio::time::sleep(self.delay).await;
+    async fn give(self, shared: &Shared) -> Response {
+        shared.sleep(self.delay).await;
         let mut response = Response::builder().status(self.status);
         for (name, value) in self.headers {
             response = response.header(name, value);
@@ -99,7 +99,7 @@ pub(super) async fn count_and_lie(
     next: Next,
 ) -> Response {
     match shared.count_request(request.uri().path()) {
-        Some(reply) => reply.give().await,
+        Some(reply) => reply.give(&shared).await,
         None => next.run(request).await,
     }
 }

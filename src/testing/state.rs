@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -84,6 +85,11 @@ impl Shared {
     /// Unix seconds.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.settings.clock.wall().as_secs()).unwrap_or(0)
+    }
+
+    /// Lets time pass on the server's clock.
+    pub(super) async fn sleep(&self, duration: Duration) {
+        self.settings.clock.sleep(duration).await;
     }
 
     /// The state. No one holds it across an await, a signature or the making of a key.

@@ -1,0 +1,39 @@
+//! Escapes in JSON strings (RFC 8259 §7).
+
+/// Reads `\uXXXX`, or the two of a surrogate pair, at the start of `text`: the character and the escape's length.
+pub(super) fn unicode_escape(text: &str) -> Option<(char, usize)> {
+    let unit = |at: usize| -> Option<u32> {
+        let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
+        digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
+    };
+    let first = unit(0)?;
+    if !(0xD800..=0xDBFF).contains(&first) {
+        return char::from_u32(first).map(|character| (character, 6));
+    }
+    let second = unit(6).filter(|second| (0xDC00..=0xDFFF).contains(second))?;
+    char::from_u32(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)).map(|character| (character, 12))
+}
+
+/// The text behind the escapes of a string that was accepted before.
+pub(super) fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        text.push_str(before);
+        let (character, length) = match escape.as_bytes().get(1) {
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(b'n') => ('\n', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'u') => unicode_escape(escape).unwrap_or((char::REPLACEMENT_CHARACTER, 6)),
+            Some(&other) => (other as char, 2),
+            None => break,
+        };
+        text.push(character);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    text.push_str(rest);
+    text
+}
