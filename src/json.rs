@@ -9,10 +9,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 mod escape;
+mod member;
 mod scan;
 
+pub(crate) use member::Error;
+use member::{Kind, Member, Span};
 use scan::Scanner;
-pub(crate) use scan::{Error, Kind, Member, Span};
 
 /// The members of one object, as spans into a text that is held elsewhere.
 #[derive(Clone, Debug)]

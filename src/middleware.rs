@@ -1,5 +1,6 @@
 //! The skin: what tower and http see of the resource server.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::Request;
@@ -24,13 +25,19 @@ pub use service::Protected;
 pub(crate) use challenge::Realm;
 
 /// What all layers of one resource server share. The background tasks end with the last one who holds it.
-#[derive(Debug)]
 pub(crate) struct Gate {
     pub(crate) judge: Judge,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) realm: Realm,
     /// Held, never read: dropping it stops the tasks.
     pub(crate) _background: Background,
+}
+
+/// Layers and services show this: nothing in it may come from a stranger.
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("realm", &self.realm).finish_non_exhaustive()
+    }
 }
 
 impl Gate {

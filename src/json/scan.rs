@@ -1,66 +1,7 @@
 //! One pass over a JSON text: grammar, depth, duplicates, and the spans of the outermost members.
 
-use std::borrow::Cow;
-
 use super::escape::{unescape, unicode_escape};
-
-/// Why a text is not the JSON we accept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} at byte {at}")]
-pub(crate) struct Error {
-    pub(crate) reason: &'static str,
-    pub(crate) at: usize,
-}
-
-/// A range of bytes of the text; both ends lie on character boundaries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    start: u32,
-    end: u32,
-}
-
-/// What a value is; strings are told apart by whether reading them needs work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Plain,
-    Escaped,
-    Number,
-    Bool,
-    Null,
-    Array,
-    Object,
-}
-
-/// A member of an object. String spans exclude the quotes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Member {
-    name: Span,
-    name_escaped: bool,
-    pub(crate) value: Span,
-    pub(crate) kind: Kind,
-}
-
-impl Span {
-    fn new(start: usize, end: usize) -> Self {
-        // `Scanner::new` refuses texts whose positions do not fit.
-        Self { start: start as u32, end: end as u32 }
-    }
-
-    pub(crate) fn of(self, text: &str) -> &str {
-        text.get(self.start as usize..self.end as usize).unwrap_or_default()
-    }
-}
-
-impl Member {
-    pub(crate) fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let raw = self.name.of(text);
-        if self.name_escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
-    }
-
-    pub(crate) fn is_named(&self, text: &str, name: &str) -> bool {
-        if self.name_escaped { unescape(self.name.of(text)) == name } else { self.name.of(text) == name }
-    }
-}
+use super::member::{Error, Kind, Member, Span};
 
 /// The state of one pass.
 pub(crate) struct Scanner<'a> {
@@ -148,7 +89,7 @@ impl<'a> Scanner<'a> {
                 let (name, name_escaped) = self.name(base)?;
                 let (value, kind) = self.value()?;
                 if let Some(members) = keep.as_deref_mut() {
-                    members.push(Member { name, name_escaped, value, kind });
+                    members.push(Member::new((name, name_escaped), (value, kind)));
                 }
                 if self.closes(b'}')? {
                     break;

@@ -9,6 +9,7 @@ use crate::json::{Object, Value};
 use crate::limits;
 use crate::rejection::RejectionKind;
 
+use super::bearer::is_b64token;
 use super::key::Keyed;
 
 /// Proof that the issuer signed header and claims.
@@ -16,6 +17,11 @@ pub(super) struct Signed {
     pub(super) issuer: Arc<TrustedIssuer>,
     pub(super) header: Object,
     pub(super) claims: Object,
+}
+
+/// The last part of the token is where a second word or credential would hide.
+fn misshapen(signature: &[u8]) -> RejectionKind {
+    if is_b64token(signature) { RejectionKind::MalformedToken } else { RejectionKind::MalformedCredentials }
 }
 
 /// Tries the few keys that fit.
@@ -28,7 +34,7 @@ pub(super) fn verify(keyed: Keyed<'_>) -> Result<Signed, RejectionKind> {
     }
     let signature = base64_simd::URL_SAFE_NO_PAD
         .decode(parsed.signature, buffer.as_mut_slice().as_out())
-        .map_err(|_| RejectionKind::MalformedToken)?;
+        .map_err(|_| misshapen(parsed.signature))?;
     let kid = parsed.header.get("kid").and_then(Value::into_string);
     let verified = keys
         .candidates(kid.as_deref(), parsed.algorithm)

@@ -286,6 +286,7 @@ try {
   const { kids } = await discover(second);
   assert.ok(kids.length === 4 && kids.every((kid) => !found.kids.includes(kid)));
   assert.equal((await json(`${second.feed}?cursor=${cursor}`)).status, 410);
+  assert.deepEqual((await json(`${second.issuer}/control/answers`)).body, { '/jwks': { 200: 1 }, '/revocations': { 410: 1 } });
   say('restart on the same port: other kids, the old cursor is gone (410)');
   await stop(second);
 

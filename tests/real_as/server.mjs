@@ -46,6 +46,20 @@ const controls = {
     : undefined),
 };
 
+/** Counts the answers on the paths that resource servers ask by themselves, and tells. */
+class Tally {
+  #counts = Object.fromEntries(['/jwks', '/revocations'].map((path) => [path, {}]));
+
+  note(path, res) {
+    const counts = this.#counts[path];
+    if (counts) res.on('finish', () => { counts[res.statusCode] = (counts[res.statusCode] ?? 0) + 1; });
+  }
+
+  tell(res) {
+    return sendJson(res, 200, this.#counts);
+  }
+}
+
 async function control(req, res, path, feed, ttl) {
   if (req.method !== 'POST') return sendJson(res, 405, { error: 'use POST' });
   const body = await readJson(req).catch(() => null);
@@ -58,8 +72,12 @@ async function control(req, res, path, feed, ttl) {
 async function main() {
   const options = readOptions();
 
-  // The issuer names the port, so the port is taken first and the handler attached once the provider exists.
+  // The issuer names the port, so the port is taken first. A request that comes before the provider exists has to wait:
+  // without any handler it would never be answered.
   const server = createServer({ keepAliveTimeout: 60_000 });
+  const early = [];
+  const wait = (req, res) => early.push([req, res]);
+  server.on('request', wait);
   server.listen(options.port, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();
@@ -72,8 +90,12 @@ async function main() {
   });
   const authorizationServer = provider.callback();
 
+  const tally = new Tally();
+
   async function route(req, res) {
     const url = new URL(req.url, issuer);
+    tally.note(url.pathname, res);
+    if (url.pathname === '/control/answers') return tally.tell(res);
     if (url.pathname === '/revocations') return feed.handle(req, res, url);
     if (Object.hasOwn(controls, url.pathname)) return control(req, res, url.pathname, feed, options.ttl);
     if (url.pathname.startsWith('/interaction/')) return loginAndConsent(provider, req, res);
@@ -86,13 +108,15 @@ async function main() {
     return authorizationServer(req, res);
   }
 
-  server.on('request', (req, res) => {
+  function handle(req, res) {
     route(req, res).catch((error) => {
       console.error(error);
       if (!res.headersSent) sendJson(res, 500, { error: error.message });
       else res.destroy();
     });
-  });
+  }
+  server.off('request', wait).on('request', handle);
+  for (const [req, res] of early) handle(req, res);
 
   process.stdout.write(`${JSON.stringify({
     issuer,

@@ -1,0 +1,280 @@
+//! The file: what may stand in it, and what is said where something else does.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use http::HeaderName;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::headers;
+use crate::values::{
+    Address, AlgorithmName, NotYet, Period, Prefix, ProfileName, Scope, Source, StaleChoice, Upstream, Verb,
+};
+
+/// A file that cannot be used: the words for the operator.
+#[derive(Debug)]
+pub(crate) struct ConfigError(pub(crate) String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.trim_end())
+    }
+}
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: Address,
+    pub(crate) upstream: Upstream,
+    pub(crate) admin: Address,
+    #[serde(rename = "issuer")]
+    issuers: Vec<Spanned<Issuer>>,
+    #[serde(rename = "route")]
+    routes: Vec<Spanned<Route>>,
+    #[serde(default)]
+    pub(crate) forward: Forward,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Issuer {
+    pub(crate) url: String,
+    pub(crate) audience: Vec<String>,
+    pub(crate) jwks_url: Option<String>,
+    pub(crate) shared_secret_file: Option<String>,
+    pub(crate) algorithms: Option<Vec<AlgorithmName>>,
+    pub(crate) profile: Option<ProfileName>,
+    pub(crate) leeway: Option<Period>,
+    pub(crate) max_token_lifetime: Option<Period>,
+    pub(crate) require_jti: Option<bool>,
+    #[serde(default)]
+    pub(crate) allow_loopback_http: bool,
+    /// There in every issuer that passed [`Issuer::check`].
+    pub(crate) revocation: Option<Revocation>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revocation {
+    pub(crate) source: Source,
+    pub(crate) url: Option<String>,
+    pub(crate) poll_interval: Option<Period>,
+    pub(crate) max_staleness: Option<Period>,
+    pub(crate) when_stale: Option<StaleChoice>,
+    #[serde(rename = "long_poll")]
+    _long_poll: Option<NotYet>,
+    #[serde(rename = "snapshot")]
+    _snapshot: Option<NotYet>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    #[serde(rename = "path")]
+    pub(crate) prefix: Prefix,
+    pub(crate) methods: Option<Vec<Verb>>,
+    #[serde(default)]
+    public: bool,
+    /// None in a public route, and only there.
+    pub(crate) require: Option<Require>,
+    pub(crate) when_stale: Option<StaleChoice>,
+}
+
+/// What a route demands of a token.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "RequireTable")]
+pub(crate) enum Require {
+    All(Vec<Scope>),
+    Any(Vec<Scope>),
+    AnyToken,
+}
+
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table: { all = [\"…\"] }, { any = [\"…\"] } or { none = true } for any valid token"
+)]
+struct RequireTable {
+    all: Option<Vec<Scope>>,
+    any: Option<Vec<Scope>>,
+    none: Option<bool>,
+}
+
+impl TryFrom<RequireTable> for Require {
+    type Error = &'static str;
+
+    fn try_from(table: RequireTable) -> Result<Self, Self::Error> {
+        match table {
+            RequireTable { all: Some(scopes), any: None, none: None } if !scopes.is_empty() => {
+                Ok(Self::All(scopes))
+            }
+            RequireTable { all: None, any: Some(scopes), none: None } if !scopes.is_empty() => {
+                Ok(Self::Any(scopes))
+            }
+            RequireTable { all: None, any: None, none: Some(true) } => Ok(Self::AnyToken),
+            _ => Err(
+                "`require` needs exactly one of `all` and `any`, with at least one scope, and `none = true`, which is for any valid token",
+            ),
+        }
+    }
+}
+
+/// What the upstream gets to know about the token.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Forward {
+    #[serde(default)]
+    pub(crate) authorization: Authorization,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<Declared, String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Authorization {
+    #[default]
+    Drop,
+    Keep,
+}
+
+/// A header that carries a claim.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(try_from = "String")]
+pub(crate) struct Declared(String);
+
+impl TryFrom<String> for Declared {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let complaint = |problem: &str| format!("`{text}` {problem}: use a name such as \"x-auth-subject\"");
+        let name = HeaderName::try_from(&text).map_err(|_| complaint("is no header name"))?;
+        if headers::can_carry_claim(&name) {
+            Ok(Self(name.as_str().to_owned()))
+        } else {
+            Err(complaint("is a header that the gateway or HTTP itself needs"))
+        }
+    }
+}
+
+impl Declared {
+    pub(crate) fn name(&self) -> Option<HeaderName> {
+        HeaderName::try_from(&self.0).ok()
+    }
+}
+
+impl Config {
+    pub(crate) fn read(file: &Path) -> Result<Self, ConfigError> {
+        let named = |problem: String| ConfigError(format!("{}: {problem}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
+        let config: Self = toml::from_str(&text).map_err(|error| named(error.to_string()))?;
+        config.check(&text).map_err(named)?;
+        Ok(config)
+    }
+
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = &Issuer> {
+        self.issuers.iter().map(Spanned::get_ref)
+    }
+
+    pub(crate) fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter().map(Spanned::get_ref)
+    }
+
+    /// What no single value shows.
+    fn check(&self, text: &str) -> Result<(), String> {
+        if self.issuers.is_empty() {
+            return Err("`issuer` is empty: name at least one, with [[issuer]]".to_owned());
+        }
+        for (place, route) in self.routes.iter().enumerate() {
+            let earlier = self.routes.iter().take(place).map(Spanned::get_ref);
+            let problem = route.get_ref().check().and_then(|()| route.get_ref().check_against(earlier));
+            let prefix = &route.get_ref().prefix.text;
+            problem.map_err(|problem| format!("line {}: route `{prefix}`: {problem}", line(text, route)))?;
+        }
+        for issuer in &self.issuers {
+            let (url, problem) = (&issuer.get_ref().url, issuer.get_ref().check());
+            problem.map_err(|problem| format!("line {}: issuer `{url}`: {problem}", line(text, issuer)))?;
+        }
+        Ok(())
+    }
+}
+
+fn line<T>(text: &str, place: &Spanned<T>) -> usize {
+    text.bytes().take(place.span().start).filter(|byte| *byte == b'\n').count() + 1
+}
+
+impl Route {
+    fn check(&self) -> Result<(), &'static str> {
+        if self.public == self.require.is_some() {
+            return Err("it needs either `require` or `public = true`, and not both");
+        }
+        if self.public && self.when_stale.is_some() {
+            return Err("`when_stale` has no meaning where `public = true`: leave it out");
+        }
+        if self.methods.as_ref().is_some_and(Vec::is_empty) {
+            return Err("`methods` is empty: name at least one, or leave it out for all of them");
+        }
+        Ok(())
+    }
+
+    fn check_against<'a>(&self, mut earlier: impl Iterator<Item = &'a Self>) -> Result<(), &'static str> {
+        let collides = |other: &Self| match (&self.methods, &other.methods) {
+            _ if self.prefix != other.prefix => false,
+            (Some(own), Some(others)) => own.iter().any(|method| others.contains(method)),
+            _ => true,
+        };
+        if earlier.any(collides) {
+            return Err(
+                "an earlier route has the same path and a method in common: give each its own `methods`",
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Issuer {
+    fn check(&self) -> Result<(), String> {
+        if self.audience.is_empty() {
+            return Err("`audience` is empty: name this API as the issuer does".to_owned());
+        }
+        if self.jwks_url.is_some() && self.shared_secret_file.is_some() {
+            return Err(
+                "`jwks_url` and `shared_secret_file` are two sources of keys: leave one out".to_owned()
+            );
+        }
+        let Some(revocation) = &self.revocation else {
+            let remedy = "say where revocations come from, or that there are none with `source = \"none\"`";
+            return Err(format!("[issuer.revocation] is missing: {remedy}"));
+        };
+        revocation.check()?;
+        let discovered = self.jwks_url.is_none() && self.shared_secret_file.is_none();
+        let own = Some(&self.url).filter(|_| discovered).map(|url| ("url", url));
+        let keys = self.jwks_url.as_ref().map(|url| ("jwks_url", url));
+        let feed = revocation.url.as_ref().map(|url| ("revocation.url", url));
+        let plain = |(_, url): &(&str, &String)| {
+            url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
+        };
+        match [own, keys, feed].into_iter().flatten().find(plain) {
+            Some((key, url)) if !self.allow_loopback_http => Err(format!(
+                "`{key}` is `{url}`: use https; for this very machine http is possible with `allow_loopback_http = true`"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Revocation {
+    fn check(&self) -> Result<(), &'static str> {
+        let timing =
+            self.poll_interval.is_some() || self.max_staleness.is_some() || self.when_stale.is_some();
+        match self.source {
+            Source::Feed if self.url.is_none() => Err("`revocation.url` is missing: say where the feed is"),
+            Source::None if self.url.is_some() || timing => Err(
+                "the other settings of `revocation` have no meaning where `source = \"none\"`: leave them out",
+            ),
+            Source::Feed | Source::None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The front: from any request to the route that answers it, or to a refusal that needs no token to be understood.
+
+use std::net::SocketAddr;
+
+use http::header::{ALLOW, HOST, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+
+use crate::body::Body;
+use crate::headers;
+use crate::path::RequestPath;
+use crate::proxy::plain;
+use crate::routes::{Miss, Route, Routes};
+
+#[derive(Debug)]
+pub(crate) struct Front {
+    routes: Routes,
+}
+
+/// A request that no route gets to see.
+#[derive(Debug)]
+enum Refusal {
+    /// With what is wrong.
+    BadRequest(String),
+    NotFound,
+    MethodNotAllowed(HeaderValue),
+    NotImplemented,
+}
+
+impl Front {
+    pub(crate) fn new(routes: Routes) -> Self {
+        Self { routes }
+    }
+
+    pub(crate) async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        match self.route(&request) {
+            Ok(route) => {
+                headers::prepare(&mut request, peer);
+                route.answer(request).await.unwrap_or_else(|never| match never {})
+            }
+            Err(refusal) => {
+                tracing::debug!(method = %request.method(), path = ?request.uri().path(), ?refusal, "refused");
+                refusal.response()
+            }
+        }
+    }
+
+    fn route<B>(&self, request: &Request<B>) -> Result<&Route, Refusal> {
+        if request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE) {
+            return Err(Refusal::NotImplemented);
+        }
+        // RFC 9112 §3.2.
+        let hosts = request.headers().get_all(HOST).iter().count();
+        if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+            return Err(Refusal::BadRequest("the request has not exactly one Host header".to_owned()));
+        }
+        let bad_path = |problem| Refusal::BadRequest(format!("the path {problem}"));
+        let path = RequestPath::parse(request.uri().path()).map_err(bad_path)?;
+        self.routes.find(&path, request.method()).map_err(|miss| match miss {
+            Miss::Ambiguous => bad_path("could be read as another route's"),
+            Miss::NotFound => Refusal::NotFound,
+            Miss::MethodNotAllowed(allow) => Refusal::MethodNotAllowed(allow),
+        })
+    }
+}
+
+impl Refusal {
+    fn response(self) -> Response<Body> {
+        match self {
+            Self::BadRequest(words) => plain(StatusCode::BAD_REQUEST, words),
+            Self::NotFound => plain(StatusCode::NOT_FOUND, "no such route"),
+            Self::NotImplemented => plain(StatusCode::NOT_IMPLEMENTED, "no upgrades or tunnels here"),
+            Self::MethodNotAllowed(allow) => {
+                let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "not with this method");
+                response.headers_mut().insert(ALLOW, allow);
+                response
+            }
+        }
+    }
+}

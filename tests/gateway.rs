@@ -1,0 +1,35 @@
+//! The gateway example from outside: the real process, a real upstream and an authorization server.
+//!
+//! `cargo test` builds the example first; for this file on its own, `cargo build --example gateway` must come before.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "gateway/admin.rs"]
+mod admin;
+#[path = "gateway/client.rs"]
+mod client;
+#[path = "gateway/headers.rs"]
+mod headers;
+#[path = "gateway/life.rs"]
+mod life;
+#[path = "gateway/paths.rs"]
+mod paths;
+#[path = "gateway/process.rs"]
+mod process;
+#[path = "gateway/proxying.rs"]
+mod proxying;
+#[path = "gateway/settings.rs"]
+mod settings;
+#[path = "gateway/setup.rs"]
+mod setup;
+#[path = "gateway/tokens.rs"]
+mod tokens;
+#[path = "gateway/upstream.rs"]
+mod upstream;

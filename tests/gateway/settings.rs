@@ -1,0 +1,149 @@
+//! Configurations that are refused, and with which words.
+
+use std::fs;
+use std::path::Path;
+
+use crate::process::{Dir, Gateway, run, run_with};
+
+const TOP: &str = "listen = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\nupstream = 'http://127.0.0.1:9'\n";
+const ISSUER: &str = "[[issuer]]\nurl = 'https://as.example'\naudience = ['api']\n";
+const NO_FEED: &str = "[issuer.revocation]\nsource = 'none'\n";
+const FEED: &str = "[issuer.revocation]\nsource = 'feed'\nurl = 'https://as.example/feed'\n";
+const ROUTE: &str = "[[route]]\npath = '/'\npublic = true\n";
+
+/// Each has the words that the complaint must have. Lines are counted in the whole file.
+#[tokio::test]
+async fn each_complaint_names_the_setting_and_the_remedy() {
+    let rest = format!("{NO_FEED}{ROUTE}");
+    let issuer = |line: &str| format!("{TOP}{ISSUER}{line}\n{rest}");
+    let feed = |line: &str| format!("{TOP}{ISSUER}{FEED}{line}\n{ROUTE}");
+    let route = |lines: &str| format!("{TOP}{ISSUER}{NO_FEED}[[route]]\npath = '/a'\n{lines}\n");
+    let path = |path: &str| format!("{TOP}{ISSUER}{NO_FEED}[[route]]\npath = '{path}'\npublic = true\n");
+    let top = |from: &str, to: &str| format!("{TOP}{ISSUER}{rest}").replace(from, to);
+    let forward = |line: &str| format!("{TOP}{ISSUER}{rest}[forward]\n{line}\n");
+
+    let table: Vec<(String, &[&str])> = vec![
+        // The file itself.
+        (String::new(), &["missing field `listen`"]),
+        ("listen = ".to_owned(), &["line 1"]),
+        (TOP.to_owned(), &["missing field `issuer`"]),
+        (top("listen", "lissen"), &["line 1", "unknown field `lissen`", "`listen`"]),
+        (top("listen = '127.0.0.1:0'", "listen = 'localhost'"), &["line 1", "`localhost`", "127.0.0.1:8080"]),
+        (top("listen = '127.0.0.1:0'", "listen = 8080"), &["line 1", "listen", "8080"]),
+        (top("listen = '127.0.0.1:0'", "listen = '192.0.2.1:1'"), &["listen `192.0.2.1:1`", "free port"]),
+        (top("http://127.0.0.1:9", "https://up"), &["line 3", "`https://up`", "http://host:port"]),
+        (top("http://127.0.0.1:9", "http://up/x"), &["line 3", "has a path"]),
+        (top("http://127.0.0.1:9", "up"), &["line 3", "upstream"]),
+        // Issuers.
+        (issuer("jwks_uri = 'x'"), &["line 7", "unknown field `jwks_uri`", "`jwks_url`"]),
+        (issuer("leeway = '5 parsecs'"), &["line 7", "leeway", "`5 parsecs`", "500ms"]),
+        (issuer("leeway = 5"), &["line 7", "leeway", "invalid type"]),
+        (issuer("leeway = '99999999999999999999d'"), &["line 7", "is no duration"]),
+        (issuer("leeway = '10m'"), &["leeway `600s`", "300 s at most"]),
+        (issuer("algorithms = ['RS257']"), &["line 7", "algorithms", "`RS257`", "\"RS256\""]),
+        (issuer("algorithms = ['none']"), &["line 7", "`none` is no signature algorithm"]),
+        (issuer("algorithms = ['HS256']"), &["algorithms `[HS256]`", "shared_secret"]),
+        (issuer("algorithms = []"), &["algorithms `[]`", "it is empty"]),
+        (issuer("profile = 'auth0'"), &["line 7", "`auth0` is not in this version", "rfc9068"]),
+        (issuer("shared_secret_file = 'gone'"), &["shared_secret_file `gone`", "No such file"]),
+        (issuer("shared_secret_file = 'short'"), &["shared_secret `[5 bytes]`", "32 bytes"]),
+        (issuer("shared_secret_file = 'x'\njwks_url = 'https://x'"), &["line 4", "leave one out"]),
+        (issuer("jwks_url = 'http://127.0.0.1/'"), &["line 4", "`jwks_url`", "allow_loopback_http"]),
+        (
+            issuer("allow_loopback_http = true\njwks_url = 'http://as.example/'"),
+            &["jwks_url `http://as.example/`", "https"],
+        ),
+        (top("https://as.example", "http://127.0.0.1:1"), &["line 4", "`url`", "allow_loopback_http"]),
+        (top("['api']", "[]"), &["line 4", "`audience` is empty"]),
+        (top("['api']", "'api'"), &["line 6", "audience"]),
+        (top("['api']", "['a b']"), &["audience `a b`"]),
+        (
+            format!("{TOP}{ISSUER}{NO_FEED}{ISSUER}{NO_FEED}{ROUTE}"),
+            &["issuer `https://as.example`", "named twice"],
+        ),
+        // Revocation must be spoken of.
+        (format!("{TOP}{ISSUER}{ROUTE}"), &["line 4", "[issuer.revocation] is missing", "source = \"none\""]),
+        (top("'none'", "'list'"), &["line 8", "`list` is not in this version"]),
+        (top("'none'", "'auth0'"), &["line 8", "`auth0` is not in this version"]),
+        (top("'none'", "'feed'"), &["line 4", "`revocation.url` is missing"]),
+        (top("source = 'none'", "url = 'https://x'"), &["line 7", "missing field `source`"]),
+        (top("source = 'none'", "source = 'none'\nurl = 'https://x'"), &["line 4", "leave them out"]),
+        (feed("long_poll = '25s'"), &["line 10", "long_poll", "not in this version"]),
+        (feed("snapshot = 'x'"), &["line 10", "snapshot", "not in this version"]),
+        (feed("when_stale = 'maybe'"), &["line 10", "when_stale", "`maybe`", "`refuse`"]),
+        (feed("poll_interval = '1ms'"), &["poll_interval `1ms`", "10 ms"]),
+        (feed("max_staleness = '1s'"), &["max_staleness `1s`", "Two poll intervals"]),
+        (
+            feed("").replace("https://as.example/feed", "http://127.0.0.1/"),
+            &["line 4", "`revocation.url`", "allow_loopback_http"],
+        ),
+        // Routes.
+        (route(""), &["line 9", "`/a`", "`require` or `public = true`"]),
+        (route("public = false"), &["line 9", "`require` or `public = true`"]),
+        (route("public = true\nrequire = { none = true }"), &["line 9", "not both"]),
+        (route("public = true\nwhen_stale = 'admit'"), &["line 9", "when_stale"]),
+        (route("require = {}"), &["line 11", "exactly one of"]),
+        (route("require = { all = [] }"), &["line 11", "at least one scope"]),
+        (route("require = { any = [] }"), &["line 11", "at least one scope"]),
+        (route("require = { none = false }"), &["line 11", "none = true"]),
+        (route("require = { all = ['a'], any = ['b'] }"), &["line 11", "exactly one of"]),
+        (route("require = { all = ['a b'] }"), &["line 11", "`a b`", "one scope a string"]),
+        (route("require = 'none'"), &["line 11", "{ none = true }"]),
+        (route("require = { al = ['a'] }"), &["line 11", "unknown field `al`"]),
+        (route("public = true\nmethods = []"), &["line 9", "`methods` is empty"]),
+        (route("public = true\nmethods = ['get']"), &["line 12", "\"GET\""]),
+        (route("public = true\nmethods = ['G T']"), &["line 12", "`G T` is no method"]),
+        (route("public = true\n[[route]]\npath = '/a'\npublic = true"), &["line 12", "same path"]),
+        (path("events"), &["line 10", "`events`", "slash"]),
+        (path("/events/"), &["line 10", "`/events/`", "ends in a slash"]),
+        (path("/a//b"), &["line 10", "empty segment"]),
+        (path("/a/../b"), &["line 10", "dot segment"]),
+        (path("/a%2fb"), &["line 10", "decoded path"]),
+        (path("/a/*"), &["line 10", "wildcards"]),
+        (path("/a;b"), &["line 10", "character"]),
+        // What is passed on.
+        (forward("authorization = 'maybe'"), &["line 13", "`maybe`", "`drop`"]),
+        (forward("headers = { 'x y' = 'sub' }"), &["line 13", "`x y` is no header name"]),
+        (
+            forward("headers = { 'Content-Length' = 'sub' }"),
+            &["line 13", "`Content-Length`", "x-auth-subject"],
+        ),
+        (forward("headers = { 'x_forwarded_for' = 'sub' }"), &["line 13", "`x_forwarded_for`"]),
+        (forward("header = {}"), &["line 13", "unknown field `header`"]),
+    ];
+    let dir = Dir::new();
+    dir.write("short", b"short\n");
+    for (config, words) in table {
+        let output = run(&dir, &config).await;
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{config}\n{complaint}");
+        assert!(output.stdout.is_empty(), "{config}");
+        for word in ["gateway.toml"].iter().chain(words) {
+            assert!(complaint.contains(word), "{word:?} is missing in:\n{complaint}\nof:\n{config}");
+        }
+        assert!(!complaint.contains("panicked") && !complaint.contains("RUST_BACKTRACE"), "{complaint}");
+    }
+}
+
+#[tokio::test]
+async fn the_sample_works() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gateway/gateway.toml");
+    let sample = fs::read_to_string(sample).unwrap();
+    let config = sample.replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:8081", "127.0.0.1:0");
+    let gateway = Gateway::start(&config).await;
+    assert_ne!(gateway.port, gateway.admin);
+}
+
+#[tokio::test]
+async fn without_a_file_it_says_what_it_needs() {
+    for (arguments, words) in [
+        (&[][..], "gateway gateway.toml"),
+        (&["a.toml", "b.toml"], "gateway gateway.toml"),
+        (&["/nowhere/a.toml"], "/nowhere/a.toml: No such file"),
+    ] {
+        let output = run_with(arguments).await;
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains(words), "{complaint}");
+    }
+}

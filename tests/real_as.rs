@@ -1,0 +1,26 @@
+//! The layer against a real authorization server: npm `oidc-provider` over HTTP (tests/real_as/README.md).
+//!
+//! Needs Node 20 or later, and npm once. Where they are missing the tests say SKIPPED, or fail with
+//! `TOWER_BEARER_REQUIRE_REAL_AS=1`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "real_as/api.rs"]
+mod api;
+#[path = "real_as/driver.rs"]
+mod driver;
+#[path = "real_as/outages.rs"]
+mod outages;
+#[path = "real_as/process.rs"]
+mod process;
+#[path = "real_as/revocations.rs"]
+mod revocations;
+#[path = "real_as/tokens.rs"]
+mod tokens;

@@ -1,0 +1,14 @@
+//! The whole way, from outside: a resource server, the authorization server in process, and a clock moved by hand.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod credentials;
+mod feed;
+mod keys;
+mod lifecycle;
+mod logs;
+mod readiness;
+mod routes;
+mod start;
+mod tokens;
+mod world;

@@ -1,0 +1,181 @@
+//! What an operator is told: the setting, its value and the remedy.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tower_bearer::testing::Reply;
+use tower_bearer::{Algorithm, Feed, ResourceServer, StartError};
+
+use super::world::{AUDIENCE, builder, clock, feed, issuer};
+
+#[track_caller]
+fn says(error: &StartError, setting: &str, words: &[&str]) {
+    let text = error.to_string();
+    assert_eq!(error.setting(), setting, "{text}");
+    assert!(
+        !error.remedy().is_empty() && text.contains(error.remedy()) && text.contains(error.value()),
+        "{text}"
+    );
+    for word in words {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_cannot_be_reached() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let url = server.issuer().to_owned();
+    server.stop().await;
+    let error = builder(&server, &clock).without_revocation().start().await.unwrap_err();
+    says(&error, "issuer", &[&url, "refused", "start_lazily"]);
+}
+
+#[tokio::test]
+async fn an_issuer_without_tls() {
+    let start = async |issuer: &str| {
+        let builder = ResourceServer::builder().issuer(issuer).audience(AUDIENCE).without_revocation();
+        builder.start().await.unwrap_err()
+    };
+    says(&start("http://as.example").await, "issuer", &["http://as.example", "not https", "Use https"]);
+    says(&start("http://127.0.0.1:1").await, "issuer", &["allow_loopback_http"]);
+    says(&start("as.example").await, "issuer", &["not a URL"]);
+    says(&start("").await, "issuer", &["empty"]);
+    says(&start("https://as.example/ ").await, "issuer", &["byte 19"]);
+}
+
+#[tokio::test]
+async fn metadata_that_do_not_fit() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let iss = server.issuer().to_owned();
+    let jwks = server.jwks_url();
+    let table = [
+        (Reply::json(&json!({"issuer": format!("{iss}/"), "jwks_uri": jwks})), "to the last byte"),
+        (Reply::json(&json!({"issuer": "https://other.example", "jwks_uri": jwks})), "https://other.example"),
+        (Reply::json(&json!({"issuer": iss})), "jwks_uri"),
+        (Reply::json(&json!({"issuer": iss, "jwks_uri": "http://as.example/jwks"})), "not https"),
+        (Reply::json(&json!({"issuer": iss, "jwks_uri": "not a url"})), "jwks_uri"),
+        (Reply::status(200).content_type("text/html").body("<html>"), "text/html"),
+        (Reply::status(200).content_type("application/json").body("{"), "not a JSON metadata document"),
+        (Reply::status(404), "answered 404"),
+        (Reply::redirect(&jwks), "answered 30"),
+        (Reply::status(200).content_type("application/json").body(vec![b' '; 300 * 1024]), "larger than"),
+    ];
+    for (reply, words) in table {
+        for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
+            server.set_reply(path, reply.clone());
+        }
+        let error = builder(&server, &clock).without_revocation().start().await.unwrap_err();
+        says(&error, "issuer", &[&iss, words]);
+    }
+}
+
+/// DI-03: a server with only one of the documents.
+#[tokio::test]
+async fn either_document_will_do() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    server.set_reply("/.well-known/oauth-authorization-server", Reply::status(404));
+    assert!(builder(&server, &clock).without_revocation().start().await.is_ok());
+    server.clear_reply("/.well-known/oauth-authorization-server");
+    server.set_reply("/.well-known/openid-configuration", Reply::status(404));
+    assert!(builder(&server, &clock).without_revocation().start().await.is_ok());
+}
+
+#[tokio::test]
+async fn key_sets_that_do_not_fit() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let table = [
+        (json!({"keys": []}), "no usable key among the 0 members"),
+        (json!({"keys": [{"kty": "oct", "k": "AA"}]}), "symmetric"),
+        (json!({}), "`keys` array"),
+    ];
+    for (set, words) in table {
+        server.set_reply(&server.jwks_url(), Reply::json(&set));
+        let error = builder(&server, &clock).without_revocation().start().await.unwrap_err();
+        says(&error, "issuer", &[words]);
+        let error =
+            builder(&server, &clock).keys(set.to_string()).without_revocation().start().await.unwrap_err();
+        says(&error, "keys", &[words]);
+    }
+}
+
+#[tokio::test]
+async fn settings_that_do_not_work() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let with = || builder(&server, &clock);
+    let quick = |interval: u64| feed(&server).poll_interval(Duration::from_millis(interval));
+    let cases: Vec<(_, &str, &str)> = vec![
+        (with().leeway(Duration::from_secs(301)).without_revocation(), "leeway", "301s"),
+        (with().algorithms([]).without_revocation(), "algorithms", "empty"),
+        (with().algorithms([Algorithm::HS256]).without_revocation(), "algorithms", "HS256"),
+        (with().shared_secret("short").without_revocation(), "shared_secret", "5 bytes"),
+        (
+            with().shared_secret([7; 64]).algorithms([Algorithm::RS256]).without_revocation(),
+            "algorithms",
+            "RS256",
+        ),
+        (with().audience("").without_revocation(), "audience", "empty"),
+        (with().scope_claims(["a b"]).without_revocation(), "scope_claims", "byte 1"),
+        (with().jwks_url("http://as.example/").without_revocation(), "jwks_url", "https"),
+        (with().jwks_url("jwks").without_revocation(), "jwks_url", "URL"),
+        (with().revocation(Feed::new("http://as.example/")), "revocation", "https"),
+        (with().revocation(quick(1)), "poll_interval", "1ms"),
+        (with().revocation(quick(1000).max_staleness(Duration::from_secs(1))), "max_staleness", "1s"),
+        (with().revocation(feed(&server).identifier("")), "identifier", "empty"),
+        (
+            with().without_revocation().issuer(server.issuer()).audience("x").without_revocation(),
+            "issuer",
+            "twice",
+        ),
+    ];
+    for (builder, setting, words) in cases {
+        says(&builder.start().await.unwrap_err(), setting, &[words]);
+    }
+}
+
+#[test]
+fn outside_of_a_runtime() {
+    let builder =
+        ResourceServer::builder().issuer("https://as.example").audience(AUDIENCE).without_revocation();
+    says(&builder.start_lazily().unwrap_err(), "runtime", &["tokio"]);
+}
+
+#[tokio::test]
+async fn weak_secrets_only_pass_through_the_door_of_dangers() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let weak = builder(&server, &clock).danger().short_shared_secret("keyboardcat").without_revocation();
+    assert!(weak.start().await.is_ok());
+    let empty = builder(&server, &clock).danger().short_shared_secret("").without_revocation();
+    says(&empty.start().await.unwrap_err(), "shared_secret", &["0 bytes"]);
+}
+
+/// Two issuers share nothing: one that is down does not stop the other.
+#[tokio::test]
+async fn one_dead_issuer_harms_no_other() {
+    use super::world::{ask, request, token};
+    let clock = clock();
+    let (one, two) = (issuer(&clock).await, issuer(&clock).await);
+    two.stop().await;
+    let api = builder(&one, &clock)
+        .without_revocation()
+        .issuer(two.issuer())
+        .audience(AUDIENCE)
+        .without_revocation()
+        .start_lazily()
+        .unwrap();
+    let patience = tower_bearer::clock::SystemClock::new();
+    while !api.health().issuers[0].keys.usable {
+        tower_bearer::clock::Clock::sleep(&patience, Duration::from_millis(1)).await;
+    }
+    let status = async |token: String| ask(&api, tower_bearer::any_token(), request(&token)).await.status;
+    assert_eq!(status(one.mint(token())).await, 200);
+    assert_eq!(status(two.mint(token())).await, 503, "undecidable, not invalid");
+    // BCP-09: the key of one issuer proves nothing about another.
+    let crossed = one.mint(token().claim("iss", two.issuer()));
+    assert_eq!(status(crossed).await, 503);
+}
