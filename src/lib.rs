@@ -28,6 +28,8 @@
 //! A refused request gets the status and `WWW-Authenticate` challenge of RFC 6750 §3; where the resource server cannot
 //! decide (no keys, stale revocations) it answers 503, never 401, so that clients keep good tokens.
 
+#![forbid(unsafe_code)]
+
 // Floor 0: ground.
 pub mod clock;
 mod json;

@@ -76,6 +76,8 @@ pub(crate) const ENTRY_JITTER: Duration = Duration::from_secs(60);
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Until a whole answer has been read.
 pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The least that a feed is given to answer in, however short its `max_staleness`.
+pub(crate) const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// The first pause after a failed fetch; it doubles from there.
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 /// The longest pause after failed fetches.

@@ -35,7 +35,8 @@ impl hyper::body::Body for Body {
             }
             Self::Passing(body) => ready!(Pin::new(body).poll_frame(cx)),
         };
-        // Trailers end here: some upstreams merge them into the headers, and so past `Forward`.
+        // Trailers end here: some upstreams merge them into the headers, and so past `Forward`. (hyper sends none either
+        // where no `Trailer` header announces them, and that one is gone; this does not rely on it.)
         Poll::Ready(frame.filter(|frame| !frame.as_ref().is_ok_and(Frame::is_trailers)))
     }
 

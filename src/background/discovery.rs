@@ -59,7 +59,7 @@ async fn read(fetcher: &Fetcher, issuer: &Issuer, url: &Url) -> Result<Url, Disc
         limit: limits::METADATA_BYTES,
         authorization: None,
         known: None,
-        patience: std::time::Duration::ZERO,
+        within: limits::TOTAL_TIMEOUT,
     };
     let answer = fetcher
         .ask(question)

@@ -30,8 +30,8 @@ pub(crate) struct Question<'a> {
     pub(crate) authorization: Option<&'a Secret>,
     /// The `ETag` of what is known already.
     pub(crate) known: Option<&'a str>,
-    /// How long the server may hold the answer back, on top of the usual time.
-    pub(crate) patience: Duration,
+    /// Until the whole answer must have come.
+    pub(crate) within: Duration,
 }
 
 /// What came: any status, but nothing that breaks the bounds.
@@ -82,11 +82,8 @@ impl Fetcher {
 
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Answer, FetchError> {
         self.permits(question.url)?;
-        let mut request = self
-            .client
-            .get(question.url.clone())
-            .header(ACCEPT, question.accept)
-            .timeout(limits::TOTAL_TIMEOUT.saturating_add(question.patience));
+        let mut request =
+            self.client.get(question.url.clone()).header(ACCEPT, question.accept).timeout(question.within);
         if let Some(mut value) = question.authorization.and_then(|s| HeaderValue::from_bytes(s.expose()).ok())
         {
             value.set_sensitive(true);

@@ -124,7 +124,7 @@ impl KeyKeeper {
             limit: limits::KEY_SET_BYTES,
             authorization: None,
             known: None,
-            patience: Duration::ZERO,
+            within: limits::TOTAL_TIMEOUT,
         };
         let answer = match self.around.fetcher.ask(question).await {
             Ok(answer) => answer,

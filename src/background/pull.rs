@@ -58,6 +58,8 @@ pub(crate) struct Puller {
     rules: EntryRules,
     around: Surroundings,
     backoff: Backoff,
+    /// One lost answer must not use up the time that the feed may be silent for.
+    within: Duration,
     /// From where to ask on; none to ask for everything.
     cursor: Option<String>,
     /// Of the last full state, where that came without a cursor.
@@ -76,9 +78,11 @@ impl Puller {
     ) -> Self {
         // After an outage the feed must not stay unasked for long: requests are being refused meanwhile.
         let longest = (feed.max_staleness / 4).max(feed.poll_interval).min(limits::BACKOFF_LONGEST);
+        let within = (feed.max_staleness / 4).clamp(limits::SHORTEST_TIMEOUT, limits::TOTAL_TIMEOUT);
         Self {
             issuer,
             feed,
+            within,
             url,
             rules,
             around,
@@ -201,7 +205,7 @@ impl Puller {
             limit: limits::FEED_PAGE_BYTES,
             authorization: self.feed.authorization.as_ref(),
             known,
-            patience: Duration::ZERO,
+            within: self.within,
         };
         let asked_for_changes = known.is_some();
         let answer = self.around.fetcher.ask(question).await?;

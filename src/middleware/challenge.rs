@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use bytes::Bytes;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
@@ -48,7 +49,7 @@ pub(super) fn answer(rejection: Rejection, realm: &Realm, policy: &Policy) -> Re
     if rejection.status() == StatusCode::SERVICE_UNAVAILABLE {
         let seconds = rejection.retry_after_hint().map_or(1, |after| after.as_secs().max(1));
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    } else if let Ok(challenge) = HeaderValue::from_str(&challenge(&rejection, realm)) {
+    } else if let Ok(challenge) = HeaderValue::from_maybe_shared(Bytes::from(challenge(&rejection, realm))) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
     response.extensions_mut().insert(rejection);
@@ -56,8 +57,9 @@ pub(super) fn answer(rejection: Rejection, realm: &Realm, policy: &Policy) -> Re
 }
 
 fn challenge(rejection: &Rejection, realm: &Realm) -> String {
-    let mut text = format!("Bearer realm={}", realm.0);
+    let mut text = String::with_capacity(256 + realm.0.len());
     // Writing into a string does not fail. Scope values and our own words need no escapes.
+    let _ = write!(text, "Bearer realm={}", realm.0);
     if let Some(scope) = rejection.needed_scope().filter(|scope| !scope.is_empty()) {
         let _ = write!(text, ", scope=\"{scope}\"");
     }

@@ -132,3 +132,25 @@ async fn an_upstream_that_is_gone_is_502() {
     assert_eq!(setup.get("/events", &token).await.status, 502);
     assert_eq!(setup.ask(Ask::get("/events")).await.status, 401);
 }
+
+/// Where the kernel leaves connections unanswered once its queue is full.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_upstream_that_does_not_answer_is_504() {
+    use crate::setup::until;
+    use tokio::{net::TcpSocket, task::JoinHandle};
+
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let queue: Vec<_> = (0..8).map(|_| tokio::spawn(TcpStream::connect(address))).collect();
+    until("a full queue", async || queue.iter().filter(|connected| connected.is_finished()).count() >= 2)
+        .await;
+
+    let setup = Setup::start(ROUTES).await;
+    let config = format!("{}{}{ROUTES}", listeners(address.port()), issuer(&setup.server));
+    let setup = Setup { gateway: Gateway::start(&config).await, ..setup };
+    assert_eq!(setup.ask(Ask::get("/open")).await.status, 504);
+    queue.iter().for_each(JoinHandle::abort);
+}

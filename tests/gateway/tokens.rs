@@ -102,24 +102,28 @@ async fn revoked_tokens_are_refused_soon_and_for_good() {
 }
 
 #[tokio::test]
-async fn a_stale_feed_means_what_the_route_says() {
-    let (server, upstream) = (authorization_server().await, Upstream::start().await);
-    let issuer = issuer(&server) + "max_staleness = '300ms'\nwhen_stale = 'refuse'\n";
-    let routes =
-        format!("{ROUTES}\n[[route]]\npath = '/lenient'\nrequire = {{ none = true }}\nwhen_stale = 'admit'");
-    let gateway = Gateway::start(&format!("{}{issuer}{routes}", listeners(upstream.port))).await;
-    let setup = Setup { server, upstream, gateway };
-    setup.ready().await;
+async fn a_stale_feed_means_what_feed_and_route_say() {
+    for (of_feed, of_route) in [("refuse", "admit"), ("admit", "refuse")] {
+        let (server, upstream) = (authorization_server().await, Upstream::start().await);
+        let issuer = format!("{}max_staleness = '300ms'\nwhen_stale = '{of_feed}'\n", issuer(&server));
+        let route =
+            format!("[[route]]\npath = '/other'\nrequire = {{ none = true }}\nwhen_stale = '{of_route}'");
+        let config = format!("{}{issuer}{ROUTES}{route}", listeners(upstream.port));
+        let setup = Setup { gateway: Gateway::start(&config).await, server, upstream };
+        setup.ready().await;
+        let (refusing, admitting) =
+            if of_feed == "refuse" { ("/events", "/other") } else { ("/other", "/events") };
 
-    let token = setup.token("read:events");
-    setup.server.set_reply(&setup.server.feed_url(), Reply::status(500));
-    until("staleness", async || setup.get("/events", &token).await.status == 503).await;
-    let refused = setup.get("/events", &token).await;
-    assert!(refused.header("retry-after").is_some() && refused.all("www-authenticate").is_empty());
-    assert_eq!(setup.get("/lenient", &token).await.status, 200);
+        let token = setup.token("read:events");
+        setup.server.set_reply(&setup.server.feed_url(), Reply::status(500));
+        until("staleness", async || setup.get(refusing, &token).await.status == 503).await;
+        let refused = setup.get(refusing, &token).await;
+        assert!(refused.header("retry-after").is_some() && refused.all("www-authenticate").is_empty());
+        assert_eq!(setup.get(admitting, &token).await.status, 200);
 
-    setup.server.clear_reply(&setup.server.feed_url());
-    until("freshness", async || setup.get("/events", &token).await.status == 200).await;
+        setup.server.clear_reply(&setup.server.feed_url());
+        until("freshness", async || setup.get(refusing, &token).await.status == 200).await;
+    }
 }
 
 /// Two issuers, each with keys and rules of its own.
@@ -133,9 +137,9 @@ async fn settings_of_issuers_are_honoured() {
     dir.write("secret", format!("{secret}\n").as_bytes());
     let config = format!(
         "{}[[issuer]]\nurl = '{}'\naudience = ['other', '{AUDIENCE}']\nshared_secret_file = 'secret'\n\
-         profile = 'generic'\nleeway = '0s'\nmax_token_lifetime = '1h'\n[issuer.revocation]\nsource = 'none'\n\
+         profile = 'generic'\nleeway = '0s'\nmax_token_lifetime = '1h'\nrequire_jti = true\n[issuer.revocation]\nsource = 'none'\n\
          [[issuer]]\nurl = '{}'\naudience = ['{AUDIENCE}']\njwks_url = '{}'\nalgorithms = ['ES256']\n\
-         allow_loopback_http = true\nrequire_jti = true\nleeway = '5m'\n[issuer.revocation]\nsource = 'none'\n{ROUTES}",
+         allow_loopback_http = true\nleeway = '5m'\n[issuer.revocation]\nsource = 'none'\n{ROUTES}",
         listeners(upstream.port),
         symmetric.issuer(),
         strict.issuer(),
@@ -144,10 +148,11 @@ async fn settings_of_issuers_are_honoured() {
     let setup = Setup { gateway: Gateway::start_in(dir, &config).await, upstream, server: strict };
     setup.ready().await;
     let now = u64::try_from(SystemClock::new().wall().as_secs()).unwrap();
-    let plain = || token("read:events").without("jti").without_header("typ");
+    let plain = || token("read:events").without_header("typ");
     let long = Duration::from_secs(3601);
     let table = [
         (symmetric.mint(plain()), 200, "generic"),
+        (symmetric.mint(plain().without("jti")), 401, "require_jti"),
         (symmetric.mint(plain().lifetime(long)), 401, "longer than max_token_lifetime"),
         (
             symmetric.mint(plain().issued_at(now - 3601).lifetime(long - Duration::from_secs(1))),
@@ -161,7 +166,7 @@ async fn settings_of_issuers_are_honoured() {
             200,
             "leeway",
         ),
-        (setup.server.mint(plain()), 401, "typ and jti missing"),
+        (setup.server.mint(plain()), 401, "typ missing"),
     ];
     for (token, status, case) in table {
         assert_eq!(setup.get("/events", &token).await.status, status, "{case}");

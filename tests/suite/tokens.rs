@@ -193,7 +193,7 @@ async fn only_strict_compact_tokens_are_read() {
         ),
         (
             "signed by a stranger",
-            world.issuer.mint(token().signed_by_unknown_key()),
+            world.issuer.mint(token().signed_by_unknown_key().header("kid", kid.as_str())),
             Some(Kind::WrongSignature),
         ),
         ("sender-constrained", signed(&head, &body(r#","cnf":{"jkt":"x"}"#)), Some(Kind::SenderConstrained)),

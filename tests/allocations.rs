@@ -1,0 +1,139 @@
+//! What a request costs in allocations: a number that no noise changes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(
+    unsafe_code,
+    reason = "an allocator that counts is unsafe by its trait; the crate itself forbids it"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::task::{Context, Poll, Waker};
+
+use http::{HeaderValue, Request, Response};
+use tower::{Layer, Service, service_fn};
+use tower_bearer::testing::{AuthorizationServer, Token};
+use tower_bearer::{Algorithm, Feed, Protected, ResourceServer, any_token};
+
+const AUDIENCE: &str = "https://api.example.com/";
+
+thread_local! {
+    static COUNT: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+struct Counting;
+
+// Counts, and leaves everything else to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| {
+            let (times, bytes) = count.get();
+            count.set((times + 1, bytes + layout.size()));
+        });
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations and their bytes while `work` runs.
+fn counted<T>(work: impl FnOnce() -> T) -> (T, usize, usize) {
+    COUNT.with(|count| count.set((0, 0)));
+    let outcome = work();
+    let (times, bytes) = COUNT.with(Cell::get);
+    (outcome, times, bytes)
+}
+
+fn poll_once<T>(future: impl Future<Output = Result<T, Infallible>>) -> T {
+    let mut future = std::pin::pin!(future);
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(value)) => value,
+        Poll::Ready(Err(never)) => match never {},
+        Poll::Pending => panic!("a decided request does not wait"),
+    }
+}
+
+fn ok(_: Request<()>) -> std::future::Ready<Result<Response<()>, Infallible>> {
+    std::future::ready(Ok(Response::new(())))
+}
+
+type Inner = tower::util::ServiceFn<fn(Request<()>) -> std::future::Ready<Result<Response<()>, Infallible>>>;
+
+/// Status, allocations and bytes of one request.
+fn cost(service: &mut Protected<Inner>, authorization: Option<&HeaderValue>) -> (u16, usize, usize) {
+    let mut request = Request::new(());
+    if let Some(value) = authorization {
+        request.headers_mut().insert("authorization", value.clone());
+    }
+    let (response, times, bytes) = counted(|| poll_once(service.call(request)));
+    (response.status().as_u16(), times, bytes)
+}
+
+#[tokio::test]
+async fn refusing_early_costs_the_answer_and_nothing_else() {
+    let server = AuthorizationServer::builder().algorithms([Algorithm::ES256]).start().await.unwrap();
+    server.revoke_token("revoked");
+    let api = ResourceServer::builder()
+        .allow_loopback_http()
+        .issuer(server.issuer())
+        .audience(AUDIENCE)
+        .revocation(Feed::new(server.feed_url()))
+        .start()
+        .await
+        .unwrap();
+    let inner: Inner = service_fn(ok as fn(_) -> _);
+    let mut service = api.protect(any_token()).layer(inner);
+    let value = |text: String| HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).unwrap();
+    let token = |token: Token| value(format!("Bearer {}", server.mint(token.subject("u").client("c"))));
+    let good = token(Token::new(AUDIENCE).scope("read:events"));
+    let revoked = token(Token::new(AUDIENCE).claim("jti", "revoked"));
+    // Warm what is made on first use.
+    assert_eq!(cost(&mut service, Some(&good)).0, 200);
+
+    // The answer: its header map, its challenge, the map of its extensions and the rejection in it.
+    let (status, answer, answer_bytes) = cost(&mut service, None);
+    assert_eq!(status, 401);
+    assert!(answer <= 8, "{answer} allocations");
+
+    // Refused before anything is parsed: not a byte more, however large.
+    let early = [
+        ("another scheme", value("Basic dTpw".to_owned()), 401),
+        ("another scheme, 1 MB", value("x".repeat(1 << 20)), 401),
+        ("no token", value("Bearer ".to_owned()), 400),
+        ("garbage", value("Bearer garbage".to_owned()), 401),
+        ("garbage, 10 KB", value(format!("Bearer {}", "a".repeat(10_000))), 401),
+        ("garbage, 1 MB", value(format!("Bearer {}", "a".repeat(1 << 20))), 401),
+        ("dots, 10 KB", value(format!("Bearer {}", ".".repeat(10_000))), 401),
+        ("not base64url", value(format!("Bearer {}.{}.{}", "~".repeat(100), "a".repeat(8000), "a")), 401),
+        ("header of 5 KB", value(format!("Bearer {}.a.a", "a".repeat(5000))), 401),
+    ];
+    for (what, value, expected) in early {
+        let (status, times, bytes) = cost(&mut service, Some(&value));
+        assert_eq!(status, expected, "{what}");
+        assert!(times <= answer + 1, "{what}: {times} allocations, {answer} for the answer alone");
+        assert!(bytes <= answer_bytes + 512, "{what}: {bytes} bytes, {answer_bytes} for the answer alone");
+    }
+
+    let kid = server.key_id(Algorithm::ES256).unwrap();
+    // Refused late: no more than an admitted one and the answer.
+    let (_, admitted, _) = cost(&mut service, Some(&good));
+    assert!(admitted <= 24, "{admitted} allocations");
+    let late = [
+        ("expired", token(Token::new(AUDIENCE).issued_at(1_000_000))),
+        ("wrong audience", token(Token::new("https://other.example/"))),
+        ("forged", token(Token::new(AUDIENCE).header("kid", kid.as_str()).signed_by_unknown_key())),
+        ("unknown issuer", token(Token::new(AUDIENCE).claim("iss", "https://evil.example"))),
+        ("revoked", revoked),
+    ];
+    for (what, value) in late {
+        let (status, times, _) = cost(&mut service, Some(&value));
+        assert_eq!(status, 401, "{what}");
+        assert!(times <= admitted + answer + 2, "{what}: {times} allocations, {admitted} admitted");
+    }
+}
