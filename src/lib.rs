@@ -61,6 +61,10 @@ mod server;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use algorithm::Algorithm;
 pub use background::source::Feed;
 #[cfg(feature = "axum")]

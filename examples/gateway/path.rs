@@ -3,7 +3,7 @@
 //! Which route a request takes decides who may make it, but the upstream reads the path again, in its own way. Where
 //! two ways of reading could end up on two routes, the request is refused.
 
-/// The decoded segments of a path. A slash at the end makes an empty last segment.
+/// The decoded segments of a path. A slash at the end does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestPath {
     segments: Vec<Segment>,

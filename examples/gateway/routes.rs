@@ -6,9 +6,7 @@ use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt as _};
-use tower_bearer::{
-    Forward, Forwarding, Policy, Protected, ResourceServer, ScopeError, ScopeToken, any_token,
-};
+use tower_bearer::{Forward, Forwarding, Policy, Protected, ResourceServer, ScopeError, any_token};
 
 use crate::body::Body;
 use crate::config::{self, Authorization, Config, Require};
@@ -115,10 +113,9 @@ fn allowed<'a>(routes: impl Iterator<Item = &'a Route>) -> HeaderValue {
 }
 
 fn policy(require: &Require) -> Result<Policy, ScopeError> {
-    let text = |scope| -> &str { ScopeToken::as_str(scope) };
     match require {
-        Require::All(scopes) => Policy::try_all_of(scopes.iter().map(|scope| text(&scope.0))),
-        Require::Any(scopes) => Policy::try_any_of(scopes.iter().map(|scope| text(&scope.0))),
+        Require::All(scopes) => Policy::try_all_of(scopes.iter().map(|scope| scope.0.as_str())),
+        Require::Any(scopes) => Policy::try_any_of(scopes.iter().map(|scope| scope.0.as_str())),
         Require::AnyToken => Ok(any_token()),
     }
 }

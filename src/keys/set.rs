@@ -118,7 +118,7 @@ mod tests {
         key
     }
 
-    fn parse(keys: Vec<Value>) -> Result<KeySet, KeySetError> {
+    fn parse(keys: &[Value]) -> Result<KeySet, KeySetError> {
         KeySet::parse(json!({ "keys": keys }).to_string().as_bytes(), Algorithms::ASYMMETRIC)
     }
 
@@ -129,7 +129,7 @@ mod tests {
             [json!(7), json!({"kty":"AKP"}), json!({"kty":"RSA"}), json!({"kty":"EC","kid":5}), json!(null)];
         let mut keys = odd.to_vec();
         keys.push(ec(Some("good")));
-        let set = parse(keys).unwrap();
+        let set = parse(&keys).unwrap();
         assert_eq!(set.candidates(Some("good"), Algorithm::ES256).len(), 1);
         assert_eq!(set.odd().len(), 5);
     }
@@ -152,10 +152,10 @@ mod tests {
     /// JK-07, JK-08: repeated and missing `kid`s are tried, but never many of them.
     #[test]
     fn candidates_are_bounded() {
-        let twins = parse(vec![ec(Some("a")); 9]).unwrap();
+        let twins = parse(&vec![ec(Some("a")); 9]).unwrap();
         assert_eq!(twins.candidates(Some("a"), Algorithm::ES256).len(), limits::KEY_TRIES);
         assert!(twins.candidates(None, Algorithm::ES256).is_empty());
-        let few = parse(vec![ec(None), ec(Some("b"))]).unwrap();
+        let few = parse(&[ec(None), ec(Some("b"))]).unwrap();
         assert_eq!(few.candidates(None, Algorithm::ES256).len(), 2);
         assert!(few.candidates(None, Algorithm::RS256).is_empty());
         assert!(few.candidates(Some("c"), Algorithm::ES256).is_empty());

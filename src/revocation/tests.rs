@@ -91,7 +91,7 @@ fn entries_match_the_tokens_they_name() {
         (json!({"issued_before":NOW - 1,"exp":LATER}), token, false),
     ];
     for (entry, token, expected) in table {
-        assert_eq!(revokes(&applied(&[entry.clone()]), &token), expected, "{entry} on {token}");
+        assert_eq!(revokes(&applied(std::slice::from_ref(&entry)), &token), expected, "{entry} on {token}");
     }
 }
 
@@ -102,7 +102,7 @@ fn the_verdict_is_the_union_whatever_the_order() {
     let client = json!({"client_id":"app","issued_before":NOW - 50,"exp":LATER});
     let between = json!({"client_id":"app","iat":NOW - 75});
     let after = json!({"client_id":"app","iat":NOW - 49});
-    for entries in [[realm.clone(), client.clone()], [client.clone(), realm.clone()]] {
+    for entries in [[realm.clone(), client.clone()], [client, realm]] {
         let revocations = applied(&entries);
         assert!(revokes(&revocations, &between) && !revokes(&revocations, &after));
     }
@@ -196,7 +196,8 @@ fn oracle(entries: &[Value], token: &Value) -> bool {
         let members = entry.as_object().unwrap().iter().filter(|(name, _)| !words.contains(&name.as_str()));
         members.map(|(name, value)| (name.clone(), value.clone())).collect()
     };
-    let said_at = |entry: &Value| entry["at"].as_i64().or(entry["issued_before"].as_i64()).unwrap_or(0);
+    let said_at =
+        |entry: &Value| entry["at"].as_i64().or_else(|| entry["issued_before"].as_i64()).unwrap_or(0);
     let is_withdrawal = |entry: &Value| entry["withdrawn"] == json!(true);
     let same = |a: &Value, b: &Value| {
         conjunction(a) == conjunction(b) && a["issued_before"].is_null() == b["issued_before"].is_null()
