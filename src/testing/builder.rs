@@ -1,14 +1,14 @@
 //! The server's settings, before it starts.
 
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
 
-use super::{
-    AuthorizationServer,
-    encoding::to_basic,
-    keys::{KeySet, SigningKey, is_shared},
-    running::bind,
-    state::{Settings, Shared},
-};
+use super::AuthorizationServer;
+use super::encoding::to_basic;
+use super::keys::{KeySet, SigningKey, is_shared};
+use super::running::bind;
+use super::state::{Settings, Shared};
 use crate::algorithm::Algorithm;
 use crate::clock::{Clock, SystemClock};
 

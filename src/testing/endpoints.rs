@@ -1,25 +1,21 @@
 //! Metadata, JWK set and revocation feed over HTTP, and the router of all endpoints.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::{
-    Json, Router,
-    extract::{Query, State},
-    http::{HeaderMap, HeaderName, StatusCode, header},
-    middleware,
-    response::{IntoResponse, Response},
-    routing::{get, post},
-};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    encoding::entity_tag,
-    feed::Page,
-    reply::count_and_lie,
-    state::{Shared, path},
-    token_endpoint,
-};
+use super::encoding::entity_tag;
+use super::feed::Page;
+use super::reply::count_and_lie;
+use super::state::{Shared, path};
+use super::token_endpoint;
 
 /// The longest that a poll is held, in seconds, whatever it asks for.
 const LONGEST_WAIT: u64 = 60;

@@ -1,15 +1,14 @@
 //! Signing keys: made, used, published as a JWK set and rotated.
 
-use std::{io, sync::Arc};
+use std::io;
+use std::sync::Arc;
 
-use aws_lc_rs::{
-    error::Unspecified,
-    hmac,
-    rand::SystemRandom,
-    rsa::KeySize,
-    signature::{
-        self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
-    },
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
 };
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;

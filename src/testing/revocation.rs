@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{AuthorizationServer, encoding::from_base64url};
+use super::AuthorizationServer;
+use super::encoding::from_base64url;
 
 /// Revocation. Every entry made here is kept for as long as the longest-lived token that this server
 /// ever made could live, and answers every poll that is being held.

@@ -1,17 +1,14 @@
 //! The running server: one thread with its own runtime, so that stopping ends everything at once.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    thread::{self, JoinHandle},
-};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread::{self, JoinHandle};
 
-use axum::{Router, serve::ListenerExt as _};
-use tokio::{
-    net::TcpSocket,
-    runtime,
-    sync::oneshot::{self, Receiver, Sender},
-};
+use axum::Router;
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpSocket;
+use tokio::runtime;
+use tokio::sync::oneshot::{self, Receiver, Sender};
 
 const BACKLOG: u32 = 1024;
 

@@ -1,18 +1,18 @@
 //! The handle: everything a test does to its authorization server.
 
-use std::{fmt, io, sync::Arc};
+use std::sync::Arc;
+use std::{fmt, io};
 
-use tokio::{net::TcpSocket, sync::Mutex};
+use tokio::net::TcpSocket;
+use tokio::sync::Mutex;
 
-use super::{
-    AuthorizationServerBuilder, Reply, Token,
-    encoding::random_id,
-    endpoints::router,
-    keys::SigningKey,
-    running::{Running, bind},
-    state::{Grant, Shared, path},
-    token::{signed, signing_input},
-};
+use super::encoding::random_id;
+use super::endpoints::router;
+use super::keys::SigningKey;
+use super::running::{Running, bind};
+use super::state::{Grant, Shared, path};
+use super::token::{signed, signing_input};
+use super::{AuthorizationServerBuilder, Reply, Token};
 use crate::algorithm::Algorithm;
 
 /// An OAuth 2.0 authorization server on 127.0.0.1, for tests.

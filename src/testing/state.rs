@@ -1,18 +1,14 @@
 //! What the server knows: shared by its handle in the test and its endpoints.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{
-    feed::Feed,
-    keys::{KeySet, SigningKey, is_shared},
-    reply::Reply,
-};
+use super::feed::Feed;
+use super::keys::{KeySet, SigningKey, is_shared};
+use super::reply::Reply;
 use crate::algorithm::Algorithm;
 use crate::clock::Clock;
 

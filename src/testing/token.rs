@@ -1,14 +1,13 @@
 //! A token to be minted, as sound or as hostile as the test needs it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    encoding::{base64url, random_id},
-    keys::SigningKey,
-    state::Shared,
-};
+use super::encoding::{base64url, random_id};
+use super::keys::SigningKey;
+use super::state::Shared;
 use crate::algorithm::Algorithm;
 
 /// Which key signs.

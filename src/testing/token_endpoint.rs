@@ -2,20 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Form, Json,
-    extract::{FromRequest as _, Request, State},
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Form, Json};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    Token,
-    encoding::from_basic,
-    state::{Grant, Shared},
-};
+use super::Token;
+use super::encoding::from_basic;
+use super::state::{Grant, Shared};
 
 /// The parameters, in a form or as JSON.
 #[derive(Deserialize)]
