@@ -56,16 +56,17 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 async fn resource_server() -> Result<ResourceServer, Box<dyn Error>> {
-    let mut builder = ResourceServer::builder();
-    if optional("LOOPBACK_HTTP")?.as_deref() == Some("1") {
-        builder = builder.allow_loopback_http();
-    }
     let profile = match optional("PROFILE")?.as_deref() {
         None | Some("rfc9068") => Profile::Rfc9068,
         Some("generic") => Profile::Generic,
         Some(other) => return Err(format!("PROFILE `{other}`: it is neither rfc9068 nor generic").into()),
     };
-    let builder = builder.issuer(required("ISSUER")?).audience(required("AUDIENCE")?).profile(profile);
+    let builder = ResourceServer::builder().issuer(required("ISSUER")?).audience(required("AUDIENCE")?);
+    let builder = match optional("LOOPBACK_HTTP")?.as_deref() {
+        Some("1") => builder.allow_loopback_http(),
+        _ => builder,
+    };
+    let builder = builder.profile(profile);
     let builder = match required("FEED")?.as_str() {
         "none" => builder.without_revocation(),
         url => builder.revocation(match optional("FEED_TOKEN")? {

@@ -80,6 +80,8 @@ pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const SHORTEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// The first pause after a failed fetch; it doubles from there.
 pub(crate) const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+/// The longest pause while there are no usable keys at all.
+pub(crate) const BACKOFF_BLIND: Duration = Duration::from_secs(2);
 /// The longest pause after failed fetches.
 pub(crate) const BACKOFF_LONGEST: Duration = Duration::from_secs(30);
 

@@ -29,6 +29,7 @@ mod state;
 mod token;
 mod token_endpoint;
 
-pub use self::{
-    builder::AuthorizationServerBuilder, reply::Reply, server::AuthorizationServer, token::Token,
-};
+pub use builder::AuthorizationServerBuilder;
+pub use reply::Reply;
+pub use server::AuthorizationServer;
+pub use token::Token;

@@ -80,9 +80,9 @@ async fn refusing_early_costs_the_answer_and_nothing_else() {
     let server = AuthorizationServer::builder().algorithms([Algorithm::ES256]).start().await.unwrap();
     server.revoke_token("revoked");
     let api = ResourceServer::builder()
-        .allow_loopback_http()
         .issuer(server.issuer())
         .audience(AUDIENCE)
+        .allow_loopback_http()
         .revocation(Feed::new(server.feed_url()))
         .start()
         .await

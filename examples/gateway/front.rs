@@ -46,7 +46,10 @@ impl Front {
     }
 
     fn route<B>(&self, request: &Request<B>) -> Result<&Route, Refusal> {
-        if request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE) {
+        // `h2c` is an offer that RFC 9113 has given up and some clients still make: it may be ignored.
+        let upgrades =
+            request.headers().get_all(UPGRADE).iter().any(|to| !to.as_bytes().eq_ignore_ascii_case(b"h2c"));
+        if request.method() == Method::CONNECT || upgrades {
             return Err(Refusal::NotImplemented);
         }
         // RFC 9112 §3.2.

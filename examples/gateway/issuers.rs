@@ -10,14 +10,12 @@ use crate::values::{Period, Source};
 
 /// Starts without waiting for anybody, so that the gateway comes up while an authorization server is down.
 pub(crate) fn start(config: &Config, file: &Path) -> Result<ResourceServer, ConfigError> {
-    let loopback_http = config.issuers().any(|issuer| issuer.allow_loopback_http);
     let mut issuers = config.issuers();
     let Some(first) = issuers.next() else { return Err(ConfigError("there is no issuer".to_owned())) };
     let mut builder = describe(first, ResourceServer::builder().issuer(&first.url), file)?;
     for issuer in issuers {
         builder = describe(issuer, builder.issuer(&issuer.url), file)?;
     }
-    let builder = if loopback_http { builder.allow_loopback_http() } else { builder };
     builder.start_lazily().map_err(|error| ConfigError(format!("{}: {error}", file.display())))
 }
 
@@ -59,6 +57,7 @@ fn with_keys(
 fn with_rules(issuer: &Issuer, builder: Builder<NeedsRevocation>) -> Builder<NeedsRevocation> {
     let profile = issuer.profile.map_or_else(Profile::default, |profile| profile.0);
     let builder = builder.profile(profile);
+    let builder = if issuer.allow_loopback_http { builder.allow_loopback_http() } else { builder };
     let builder = apply(builder, period(issuer.leeway), Builder::leeway);
     let builder = apply(builder, period(issuer.max_token_lifetime), Builder::max_token_lifetime);
     apply(builder, issuer.require_jti, Builder::require_jti)

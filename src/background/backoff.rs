@@ -5,27 +5,22 @@ use std::time::Duration;
 use super::random_fraction;
 use crate::limits;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
-    longest: Duration,
 }
 
 impl Backoff {
-    pub(super) fn up_to(longest: Duration) -> Self {
-        Self { failures: 0, longest }
-    }
-
     /// After a success.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// After a failure: how long to pause.
-    pub(super) fn pause(&mut self) -> Duration {
+    /// After a failure: how long to pause, at most `longest`.
+    pub(super) fn pause(&mut self, longest: Duration) -> Duration {
         let full = limits::BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(self.failures));
         self.failures = self.failures.saturating_add(1);
-        full.min(self.longest).mul_f64(0.5 + 0.5 * random_fraction())
+        full.min(longest).mul_f64(0.5 + 0.5 * random_fraction())
     }
 }
 
@@ -35,14 +30,14 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_bound_and_start_over() {
-        let mut backoff = Backoff::up_to(limits::BACKOFF_LONGEST);
+        let mut backoff = Backoff::default();
         let mut full = limits::BACKOFF_FIRST;
         for _ in 0..100 {
-            let pause = backoff.pause();
+            let pause = backoff.pause(limits::BACKOFF_LONGEST);
             assert!(pause >= full / 2 && pause <= full, "{pause:?} of {full:?}");
             full = (full * 2).min(limits::BACKOFF_LONGEST);
         }
         backoff.reset();
-        assert!(backoff.pause() <= limits::BACKOFF_FIRST);
+        assert!(backoff.pause(limits::BACKOFF_LONGEST) <= limits::BACKOFF_FIRST);
     }
 }

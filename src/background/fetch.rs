@@ -60,14 +60,19 @@ impl Fetcher {
     /// # Errors
     /// If TLS cannot be set up on this machine, in words.
     #[expect(clippy::disallowed_methods, reason = "the one place that opens connections")]
-    pub(crate) fn new(loopback_http: bool) -> Result<Self, String> {
+    pub(crate) fn new() -> Result<Self, String> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("tower-bearer/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(limits::CONNECT_TIMEOUT)
             .build()
             .map_err(|error| words(&error))?;
-        Ok(Self { client, loopback_http })
+        Ok(Self { client, loopback_http: false })
+    }
+
+    /// The same connections under another rule about http to this very machine.
+    pub(crate) fn with_loopback_http(&self, allowed: bool) -> Self {
+        Self { client: self.client.clone(), loopback_http: allowed }
     }
 
     /// Whether this URL may be asked at all.
@@ -157,7 +162,8 @@ mod tests {
             ("file:///etc/passwd", false, false),
             ("ftp://127.0.0.1/", false, false),
         ];
-        let (open, closed) = (Fetcher::new(true).unwrap(), Fetcher::new(false).unwrap());
+        let closed = Fetcher::new().unwrap();
+        let open = closed.with_loopback_http(true);
         for (url, with_option, without) in table {
             let url = Url::parse(url).unwrap();
             assert_eq!(open.permits(&url).is_ok(), with_option, "{url}");

@@ -42,13 +42,14 @@ pub(crate) struct KeyKeeper {
     source: KeySource,
     around: Surroundings,
     backoff: Backoff,
+    healthy: bool,
     /// Uptime of the last fetch that the bell caused.
     answered: Option<Duration>,
 }
 
 impl KeyKeeper {
     pub(crate) fn new(issuer: Arc<TrustedIssuer>, source: KeySource, around: Surroundings) -> Self {
-        Self { issuer, source, around, backoff: Backoff::up_to(limits::BACKOFF_LONGEST), answered: None }
+        Self { issuer, source, around, backoff: Backoff::default(), healthy: true, answered: None }
     }
 
     /// Runs until it is aborted. `ahead` is what [`KeyKeeper::refresh`] returned, if it has been called already.
@@ -78,11 +79,21 @@ impl KeyKeeper {
 
     async fn refresh_and_report(&mut self) -> Duration {
         match self.refresh().await {
-            Ok(pause) => pause,
-            Err(error) => {
-                let pause = self.backoff.pause();
-                tracing::warn!(issuer = %self.issuer.name, %error, ?pause, "keys not refreshed; the known ones stay");
+            Ok(pause) => {
+                if !self.healthy {
+                    tracing::info!(issuer = %self.issuer.name, "keys are refreshed again");
+                }
+                self.healthy = true;
                 pause
+            }
+            Err(error) => {
+                if self.healthy {
+                    tracing::warn!(issuer = %self.issuer.name, %error, "keys not refreshed; the known ones stay");
+                }
+                self.healthy = false;
+                // While nobody can be admitted, the issuer's return must be noticed soon.
+                let blind = self.issuer.keys.current(self.around.clock.uptime()).is_none();
+                self.backoff.pause(if blind { limits::BACKOFF_BLIND } else { limits::BACKOFF_LONGEST })
             }
         }
     }

@@ -58,6 +58,8 @@ pub(crate) struct Puller {
     rules: EntryRules,
     around: Surroundings,
     backoff: Backoff,
+    /// The longest pause after failures.
+    longest: Duration,
     /// One lost answer must not use up the time that the feed may be silent for.
     within: Duration,
     /// From where to ask on; none to ask for everything.
@@ -86,7 +88,8 @@ impl Puller {
             url,
             rules,
             around,
-            backoff: Backoff::up_to(longest),
+            backoff: Backoff::default(),
+            longest,
             cursor: None,
             etag: None,
             as_of: UnixTime::from_secs(0),
@@ -121,7 +124,7 @@ impl Puller {
             let spent = self.around.clock.uptime().saturating_sub(asked);
             pause = match outcome {
                 Ok(()) => self.feed.poll_interval.saturating_sub(spent),
-                Err(_) => self.backoff.pause().max(self.feed.poll_interval).saturating_sub(spent),
+                Err(_) => self.backoff.pause(self.longest).max(self.feed.poll_interval).saturating_sub(spent),
             };
             self.tidy(revocations.revocations.as_ref());
         }

@@ -69,10 +69,10 @@ impl Forward {
     }
 }
 
-/// Names are lower-case already; many servers fold `-` and `_`.
+/// Names are lower-case already. CGI and its heirs read `-` and `_`, some of them every other mark too, as one.
 fn same(a: &HeaderName, b: &HeaderName) -> bool {
-    let folded = |name: &HeaderName| name.as_str().replace('_', "-");
-    a == b || (a.as_str().len() == b.as_str().len() && folded(a) == folded(b))
+    let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    a.as_str().bytes().map(folded).eq(b.as_str().bytes().map(folded))
 }
 
 fn value(token: &AccessToken, claim: &str) -> Option<HeaderValue> {
@@ -129,6 +129,7 @@ mod tests {
             .header("X-Auth-Subject", "root")
             .header("x_auth_subject", "root")
             .header("X-AUTH_SUBJECT", "root")
+            .header("x.auth.subject", "root")
             .header("x-auth-scope", "admin")
             .header("x-auth-other", "kept")
             .header("authorization", "Bearer x")

@@ -38,7 +38,7 @@ pub(super) fn choose<'a>(
     let keys = issuer
         .keys
         .current(now.uptime)
-        .ok_or_else(|| Rejection::new(RejectionKind::NoKeys).retry_after(limits::BACKOFF_LONGEST))?;
+        .ok_or_else(|| Rejection::new(RejectionKind::NoKeys).retry_after(limits::BACKOFF_BLIND))?;
     let kid = parsed.header.get("kid").and_then(Value::into_string);
     if keys.candidates(kid.as_deref(), parsed.algorithm).is_empty() {
         return Err(match kid {

@@ -66,6 +66,8 @@ impl Writer {
             };
             left_out += usize::from(applied.is_none());
         }
+        // moka's housekeeping, done here rather than on a request, and so that counts are right.
+        state.identifiers.iter().for_each(|place| place.tidy());
         if left_out == 0 { Ok(()) } else { Err(NoRoom { left_out }) }
     }
 

@@ -60,12 +60,6 @@ impl<State> Builder<State> {
         self
     }
 
-    /// Allows plain http to this very machine (127.0.0.0/8, `[::1]`, `localhost`), for tests and sidecars.
-    pub fn allow_loopback_http(mut self) -> Self {
-        self.settings.loopback_http = true;
-        self
-    }
-
     /// Where the time comes from. Default: the system's clocks.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.settings.clock = Arc::new(clock);
@@ -144,6 +138,12 @@ impl HasIssuer for NeedsRevocation {}
 impl HasIssuer for Complete {}
 
 impl<State: HasIssuer> Builder<State> {
+    /// Allows plain http to this very machine (127.0.0.0/8, `[::1]`, `localhost`) for this issuer's metadata, keys and
+    /// feed: for tests and sidecars.
+    pub fn allow_loopback_http(self) -> Self {
+        self.with(|issuer| issuer.loopback_http = true)
+    }
+
     /// The URL of the issuer's JWK set, in place of discovery.
     pub fn jwks_url(self, url: impl Into<String>) -> Self {
         self.with(|issuer| issuer.keys = KeysSetting::Url(url.into()))

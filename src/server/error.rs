@@ -10,6 +10,7 @@ pub struct StartError {
     value: String,
     problem: String,
     remedy: &'static str,
+    issuer: Option<String>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -20,7 +21,7 @@ impl StartError {
         problem: impl Into<String>,
         remedy: &'static str,
     ) -> Self {
-        Self { setting, value: value.into(), problem: problem.into(), remedy, source: None }
+        Self { setting, value: value.into(), problem: problem.into(), remedy, issuer: None, source: None }
     }
 
     pub(super) fn because(
@@ -31,6 +32,18 @@ impl StartError {
     ) -> Self {
         let problem = source.to_string();
         Self { source: Some(Box::new(source)), ..Self::new(setting, value, problem, remedy) }
+    }
+
+    /// Of which issuer's settings it is.
+    pub(super) fn about(mut self, issuer: &str) -> Self {
+        self.issuer = Some(issuer.to_owned());
+        self
+    }
+
+    /// The issuer whose setting it is, where it is an issuer's.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
     }
 
     /// The name of the setting, as the builder's method is called.
@@ -54,6 +67,9 @@ impl StartError {
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(issuer) = self.issuer.as_deref().filter(|_| self.setting != "issuer") {
+            write!(f, "issuer `{issuer}`, ")?;
+        }
         write!(f, "{} `{}`: {}. {}", self.setting, self.value, self.problem, self.remedy)
     }
 }

@@ -61,6 +61,8 @@ pub struct KeyHealth {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FeedHealth {
+    /// Whether requests are served now on routes that do not choose themselves what a stale feed means.
+    pub usable: bool,
     /// What the age means.
     pub state: FreshnessState,
     /// Seconds since the last complete answer; none before the first.
@@ -83,13 +85,11 @@ impl Health {
         Self { issuers: issuers.iter().map(issuer).collect() }
     }
 
-    /// Whether every issuer's tokens can be judged now: keys are usable, and revocations known and not expired.
+    /// Whether every issuer's tokens can be judged now: its keys and its feed are usable.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.issuers.iter().all(|issuer| {
-            let feed = issuer.revocation.as_ref().map(|feed| feed.state);
-            issuer.keys.usable && !matches!(feed, Some(FreshnessState::Unknown | FreshnessState::Expired))
-        })
+        let feed = |issuer: &IssuerHealth| issuer.revocation.as_ref().is_none_or(|feed| feed.usable);
+        self.issuers.iter().all(|issuer| issuer.keys.usable && feed(issuer))
     }
 }
 
@@ -123,6 +123,7 @@ impl FeedHealth {
     fn of(revocations: &Revocations, uptime: Duration) -> Self {
         let (identifiers, cut_offs) = revocations.count();
         Self {
+            usable: revocations.freshness.suffices(uptime, None).is_ok(),
             state: revocations.freshness.state(uptime),
             age: revocations.freshness.age(uptime).map(|age| age.as_secs_f64()),
             identifiers,

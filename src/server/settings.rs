@@ -27,13 +27,12 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) struct Settings {
     pub(super) issuers: Vec<IssuerSettings>,
     pub(super) realm: Option<String>,
-    pub(super) loopback_http: bool,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { issuers: Vec::new(), realm: None, loopback_http: false, clock: Arc::new(SystemClock::new()) }
+        Self { issuers: Vec::new(), realm: None, clock: Arc::new(SystemClock::new()) }
     }
 }
 
@@ -41,6 +40,7 @@ impl Default for Settings {
 pub(super) struct IssuerSettings {
     pub(super) name: String,
     pub(super) keys: KeysSetting,
+    pub(super) loopback_http: bool,
     pub(super) audiences: Vec<String>,
     pub(super) algorithms: Option<Vec<Algorithm>>,
     pub(super) profile: Profile,
@@ -64,6 +64,7 @@ impl IssuerSettings {
         Self {
             name,
             keys: KeysSetting::Discovery,
+            loopback_http: false,
             audiences: Vec::new(),
             algorithms: None,
             profile: Profile::default(),

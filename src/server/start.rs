@@ -42,6 +42,7 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
                 let remedy =
                     "Check that the feed can be reached and speaks for this issuer, or use start_lazily";
                 StartError::because("revocation", feed.url().as_str(), error, remedy)
+                    .about(issuer.name.as_str())
             })?;
             background.spawn(feed.run(true));
         }
@@ -71,7 +72,7 @@ fn prepare(settings: &Settings) -> Result<(Surroundings, Vec<Prepared>), StartEr
         let remedy = "Call start inside #[tokio::main] or a runtime's block_on";
         return Err(StartError::new("runtime", "none", "no tokio runtime is running", remedy));
     }
-    let fetcher = Fetcher::new(settings.loopback_http).map_err(|problem| {
+    let fetcher = Fetcher::new().map_err(|problem| {
         StartError::new("tls", "the system's roots", problem, "Install root certificates on this machine")
     })?;
     let around = Surroundings { clock: Arc::clone(&settings.clock), fetcher, news: watch::Sender::new(()) };
@@ -82,12 +83,16 @@ fn prepare(settings: &Settings) -> Result<(Surroundings, Vec<Prepared>), StartEr
             let remedy = "Name each issuer once; several audiences go into one";
             return Err(StartError::new("issuer", &issuer.name, "it is named twice", remedy));
         }
-        prepared.push(prepare_one(issuer, &around)?);
+        prepared.push(prepare_one(issuer, &around).map_err(|error| error.about(&issuer.name))?);
     }
     Ok((around, prepared))
 }
 
 fn prepare_one(settings: &IssuerSettings, around: &Surroundings) -> Result<Prepared, StartError> {
+    let around = &Surroundings {
+        fetcher: around.fetcher.with_loopback_http(settings.loopback_http),
+        ..around.clone()
+    };
     let name = settings.issuer()?;
     let rules = settings.rules()?;
     let (keys, key_source) = settings.keys(rules.algorithms, &around.fetcher)?;

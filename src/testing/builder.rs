@@ -73,7 +73,8 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Where the server takes the time of its tokens and entries from. Default: the machine's clock.
+    /// The server's time: its tokens and entries are stamped with it, and held polls and delayed replies
+    /// wait by it. Default: the machine's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self

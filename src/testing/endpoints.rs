@@ -103,7 +103,7 @@ async fn news(shared: &Shared, cursor: &str, wait: u64) -> Response {
     };
     let mut changes = shared.changes();
     let mut page = read();
-    if wait > 0 && page.as_ref().is_some_and(Page::is_empty) {
+    if wait > 0 && page.as_ref().is_some_and(Page::is_heartbeat) {
         // Whatever wakes this, the answer is what there is then: news, a heartbeat or 410.
         let wait = Duration::from_secs(wait.min(LONGEST_WAIT));
         tokio::select! {

@@ -5,10 +5,14 @@ use serde_json::{Map, Value};
 
 use super::encoding::random_id;
 
-/// An entry and when it may be forgotten, in unix seconds.
+/// Seconds that an entry is listed after its `exp`: the longest leeway with which a resource server takes
+/// the tokens that it names.
+const KEPT_AFTER_EXP: u64 = 300;
+
+/// An entry and until when it is listed, in unix seconds.
 struct Entry {
     number: u64,
-    exp: u64,
+    until: u64,
     body: Value,
 }
 
@@ -20,7 +24,8 @@ pub(super) struct Feed {
     generation: String,
     entries: Vec<Entry>,
     last_number: u64,
-    first_exp: u64,
+    /// When the next entry is to be forgotten.
+    first_until: u64,
     last_at: u64,
     as_of: u64,
 }
@@ -37,9 +42,9 @@ pub(super) struct Page {
 }
 
 impl Page {
-    /// A heartbeat: nothing but the time.
-    pub(super) fn is_empty(&self) -> bool {
-        self.revocations.is_empty()
+    /// Nothing but the time. The end of a full state says more than that, also where it lists nothing.
+    pub(super) fn is_heartbeat(&self) -> bool {
+        self.revocations.is_empty() && !self.full
     }
 }
 
@@ -58,18 +63,19 @@ impl Feed {
             generation: random_id(),
             entries: Vec::new(),
             last_number: 0,
-            first_exp: u64::MAX,
+            first_until: u64::MAX,
             last_at: 0,
             as_of: 0,
         }
     }
 
-    /// Appends any entry, valid or not. One without a numeric `exp` stays for ever.
+    /// Appends any entry, valid or not. One whose `exp` is not a whole number stays for ever.
     pub(super) fn publish(&mut self, body: Value) {
         let exp = body.get("exp").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        let until = exp.saturating_add(KEPT_AFTER_EXP);
         self.last_number += 1;
-        self.first_exp = self.first_exp.min(exp);
-        self.entries.push(Entry { number: self.last_number, exp, body });
+        self.first_until = self.first_until.min(until);
+        self.entries.push(Entry { number: self.last_number, until, body });
     }
 
     /// Stamps `entry` with `at` and appends it. Among entries of one key the latest `at` wins.
@@ -136,15 +142,15 @@ impl Feed {
     /// Drops every entry and every cursor, as a server restored from an old backup would.
     pub(super) fn forget_entries(&mut self) {
         self.entries.clear();
-        self.first_exp = u64::MAX;
+        self.first_until = u64::MAX;
         self.forget_cursors();
     }
 
     fn forget_ended(&mut self, now: u64) {
-        if self.first_exp < now {
-            self.entries.retain(|entry| entry.exp >= now);
-            let ends = self.entries.iter().map(|entry| entry.exp);
-            self.first_exp = ends.min().unwrap_or(u64::MAX);
+        if self.first_until < now {
+            self.entries.retain(|entry| entry.until >= now);
+            let ends = self.entries.iter().map(|entry| entry.until);
+            self.first_until = ends.min().unwrap_or(u64::MAX);
         }
     }
 

@@ -14,6 +14,8 @@ use super::state::Shared;
 
 /// A prepared reply for [`AuthorizationServer::set_reply`](super::AuthorizationServer::set_reply).
 ///
+/// One that HTTP has no words for, such as a status of 7, is given as 500 with the reason.
+///
 /// ```
 /// # use tower_bearer::testing::Reply;
 /// # use std::time::Duration;
@@ -72,7 +74,7 @@ impl Reply {
         self
     }
 
-    /// Waits this long before it answers.
+    /// Waits this long, by the server's clock, before it answers.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self

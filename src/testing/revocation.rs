@@ -6,7 +6,8 @@ use super::AuthorizationServer;
 use super::encoding::from_base64url;
 
 /// Revocation. Every entry made here is kept for as long as the longest-lived token that this server
-/// ever made could live, and answers every poll that is being held.
+/// ever made could live, and five minutes more, for the leeway of those who read it. It answers every
+/// poll that is being held.
 impl AuthorizationServer {
     /// Revokes one token by its `jti`. Answers with the feed's entry, as the other methods do.
     pub fn revoke_token(&self, jti: &str) -> Value {
@@ -59,13 +60,16 @@ impl AuthorizationServer {
         withdrawn
     }
 
-    /// Publishes any entry as it is, also one that no one should accept.
+    /// Publishes any entry as it is, also one that no one should accept. One whose `exp` is not a whole
+    /// number stays for ever.
     pub fn publish(&self, entry: Value) {
         self.publish_all([entry]);
     }
 
     /// Publishes many entries at once, as they are.
     pub fn publish_all(&self, entries: impl IntoIterator<Item = Value>) {
+        // The caller's iterator may ask this server for tokens, so it comes before the lock.
+        let entries: Vec<_> = entries.into_iter().collect();
         let mut state = self.shared.lock();
         for entry in entries {
             state.feed.publish(entry);

@@ -172,7 +172,8 @@ impl AuthorizationServer {
         token.mint(&self.shared)
     }
 
-    /// Signs any bytes as header and payload, such as JSON with a member that comes twice.
+    /// Signs any bytes as header and payload, such as JSON with a member that comes twice. The key is the
+    /// one that [`Token::algorithm`] speaks of.
     ///
     /// # Panics
     ///
@@ -185,7 +186,8 @@ impl AuthorizationServer {
 
 /// Keys.
 impl AuthorizationServer {
-    /// The id of the key that signs with `algorithm`; a shared secret has none.
+    /// The id of the key that signs with `algorithm`, which is made if there is none yet; a shared secret
+    /// has no id.
     pub fn key_id(&self, algorithm: Algorithm) -> Option<String> {
         let key = self.shared.key_for("", algorithm);
         key.kid().map(str::to_owned)

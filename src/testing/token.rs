@@ -85,7 +85,8 @@ impl Token {
 
     /// The algorithm that signs, and stands in the header. Default: HS256 for an audience with a
     /// shared secret, else the server's first one. An algorithm without a key gets one now, and
-    /// the JWK set has it from now on.
+    /// the JWK set has it from now on. An HMAC takes the audience's shared secret, else the server's
+    /// first one, else one that nobody is told.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = Some(algorithm);
         self
@@ -134,7 +135,8 @@ impl Token {
         self
     }
 
-    /// Signs with an HMAC over these bytes, such as a published key's; the header has no `kid`.
+    /// Signs with an HMAC whose secret is these bytes, such as a published key's; the header has no
+    /// `kid`, and the `alg` of [`algorithm`](Self::algorithm), which should be an HMAC.
     pub fn signed_with_secret(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.signature = Signature::Secret(secret.as_ref().to_vec());
         self

@@ -92,6 +92,13 @@ async fn entries_outlive_every_token() {
 }
 
 #[tokio::test]
+async fn entries_may_be_made_while_they_are_published() {
+    let (server, _clock) = start_at_1000().await;
+    server.publish_all((0..3).map(|_| server.revoke_jwt(&server.mint(Token::new("a"))).unwrap()));
+    assert_eq!(entries(&read(&server, "").await).len(), 6);
+}
+
+#[tokio::test]
 async fn a_full_state_comes_in_pages() {
     let server = builder().feed_page_size(2).start().await.unwrap();
     server.publish_all((0..5).map(|i| json!({ "jti": i.to_string() })));

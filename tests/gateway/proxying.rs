@@ -118,6 +118,8 @@ async fn upgrades_and_tunnels_are_not_there() {
         assert_eq!(setup.ask(ask).await.status, 501);
     }
     assert_eq!(setup.upstream.requests(), 0);
+    let offer = Ask::get("/open").connection("close, upgrade, http2-settings").line("Upgrade: h2c");
+    assert_eq!(setup.ask(offer).await.status, 200, "an offer that may be ignored");
 }
 
 #[tokio::test]

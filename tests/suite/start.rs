@@ -164,6 +164,7 @@ async fn one_dead_issuer_harms_no_other() {
     let api = builder(&one, &clock)
         .without_revocation()
         .issuer(two.issuer())
+        .allow_loopback_http()
         .audience(AUDIENCE)
         .without_revocation()
         .start_lazily()

@@ -46,9 +46,9 @@ pub(crate) async fn issuer(clock: &ManualClock) -> AuthorizationServer {
 pub(crate) fn builder(issuer: &AuthorizationServer, clock: &ManualClock) -> Builder<NeedsRevocation> {
     ResourceServer::builder()
         .clock(clock.clone())
-        .allow_loopback_http()
         .issuer(issuer.issuer())
         .audience(AUDIENCE)
+        .allow_loopback_http()
 }
 
 pub(crate) fn feed(issuer: &AuthorizationServer) -> Feed {
