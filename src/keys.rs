@@ -102,6 +102,9 @@ fn millis_plus_one(uptime: Duration) -> u64 {
 }
 
 #[cfg(test)]
+mod vectors;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

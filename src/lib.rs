@@ -54,10 +54,15 @@ mod background;
 // Floor 6: skin.
 #[cfg(feature = "axum")]
 mod extract;
+#[cfg(feature = "tonic")]
+mod grpc;
 mod middleware;
 // Floor 7: door.
 mod server;
 // Beside the house.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -69,8 +74,11 @@ pub use algorithm::Algorithm;
 pub use background::source::Feed;
 #[cfg(feature = "axum")]
 pub use extract::Unprotected;
+#[cfg(feature = "tonic")]
+pub use grpc::GrpcRequest;
 pub use middleware::forward::{Forward, Forwarding};
-pub use middleware::{Protect, Protected, ResponseFuture};
+pub use middleware::metadata::{ProtectedResource, ResourceMetadata};
+pub use middleware::{EmptyBody, ProblemJson, Protect, Protected, RejectionBody, ResponseFuture};
 pub use names::{Audience, ClaimName, Issuer, NameError};
 pub use policy::profile::Profile;
 pub use policy::{Policy, WhenStale, all_of, any_of, any_token, scope};

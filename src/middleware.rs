@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::Request;
+use http::header::AUTHORIZATION;
 
 use crate::background::Background;
 use crate::clock::Clock;
@@ -12,12 +13,15 @@ use crate::policy::Policy;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::request::{AccessToken, Judge, Stop, UnknownKey};
 
+mod body;
 mod challenge;
 pub(crate) mod forward;
 mod future;
 mod layer;
+pub(crate) mod metadata;
 mod service;
 
+pub use body::{EmptyBody, ProblemJson, RejectionBody};
 pub use future::ResponseFuture;
 pub use layer::Protect;
 pub use service::Protected;
@@ -49,6 +53,9 @@ impl Gate {
         {
             return self.judge.judge_again(token, policy, now).map_err(Stop::Refused);
         }
+        if has_token_in_query(request.uri()) && request.headers().contains_key(AUTHORIZATION) {
+            return Err(RejectionKind::RepeatedCredentials.into());
+        }
         let token = self.judge.judge(request.headers(), policy, now)?;
         request.extensions_mut().insert(token);
         Ok(())
@@ -76,4 +83,10 @@ impl Gate {
             }
         }
     }
+}
+
+/// RFC 6750 §2: a client must not use more than one method. The query is read for nothing else.
+fn has_token_in_query(uri: &http::Uri) -> bool {
+    let mut parameters = uri.query().into_iter().flat_map(|query| query.split('&'));
+    parameters.any(|parameter| parameter.split('=').next() == Some("access_token"))
 }

@@ -89,9 +89,26 @@ name! {
     ClaimName
 }
 
+/// What issuers call differently and mean alike; the first spelling stands for all.
+const SPELLINGS: [&[&str]; 2] = [&["client_id", "azp", "appid", "cid"], &["jti", "uti"]];
+
+/// The spellings of a claim, itself among them, the usual one first.
+pub(crate) fn spellings<'a>(claim: &'a &'a str) -> &'a [&'a str] {
+    SPELLINGS.into_iter().find(|all| all.contains(claim)).unwrap_or(std::slice::from_ref(claim))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spellings_of_one_claim_belong_together() {
+        for claim in ["client_id", "azp", "appid", "cid"] {
+            assert_eq!(spellings(&claim)[0], "client_id");
+        }
+        assert_eq!(spellings(&"uti")[0], "jti");
+        assert_eq!(spellings(&"sub"), ["sub"]);
+    }
 
     #[test]
     fn names_are_bounded_and_exact() {

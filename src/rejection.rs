@@ -24,7 +24,7 @@ pub enum RejectionKind {
     NoCredentials,
     /// An `Authorization` header of another scheme.
     OtherScheme,
-    /// More than one `Authorization` header.
+    /// More than one `Authorization` header, or a token in the query besides (RFC 6750 §2).
     RepeatedCredentials,
     /// `Bearer` without a token, or followed by what is not one (RFC 6750 §2.1).
     MalformedCredentials,
@@ -34,7 +34,7 @@ pub enum RejectionKind {
     MalformedToken,
     /// A header with an extension that must be understood and is not: `crit`, `b64`, `zip`, encryption, nesting.
     UnsupportedToken,
-    /// A `typ` that no access token of this issuer has.
+    /// A `typ`, or a claim, that no access token of this issuer has: an ID token, a logout token, a security event.
     WrongType,
     /// An `alg` that is unknown or not allowed, `none` among them.
     WrongAlgorithm,
@@ -78,7 +78,7 @@ pub(crate) struct Row {
     /// The error code of RFC 6750 §3.1; none where no credentials came, or where it is our own fault.
     pub(crate) code: Option<&'static str>,
     /// For the client: nothing about keys or signatures, nothing that only an unverified token claims.
-    pub(crate) public: &'static str,
+    pub(crate) public: Option<&'static str>,
     /// For the operator.
     pub(crate) log: &'static str,
 }
@@ -121,12 +121,12 @@ impl RejectionKind {
         match self {
             Self::NoCredentials => bare("no Authorization header"),
             Self::OtherScheme => bare("Authorization of another scheme than Bearer"),
-            Self::RepeatedCredentials => bad_request("The request has more than one Authorization header", "more than one Authorization header"),
+            Self::RepeatedCredentials => bad_request("The request carries more than one access token", "more than one Authorization header, or a token in the query too"),
             Self::MalformedCredentials => bad_request("The Authorization header is malformed", "Bearer without a well-formed token"),
             Self::TooLarge => invalid(INVALID, "Authorization header beyond the size limit"),
             Self::MalformedToken => invalid(INVALID, "not a well-formed JWS compact serialization of strict JSON"),
             Self::UnsupportedToken => invalid(INVALID, "JOSE header demands an extension that is not supported"),
-            Self::WrongType => invalid(INVALID, "typ is not that of an access token under the issuer's profile"),
+            Self::WrongType => invalid(INVALID, "not an access token under the issuer's profile: typ, or a claim of another kind of JWT"),
             Self::WrongAlgorithm => invalid(INVALID, "alg is unknown or not allowed for the issuer"),
             Self::UnknownIssuer => invalid(INVALID, "iss is not a configured issuer"),
             Self::UnknownKey => invalid(INVALID, "no key of the issuer fits kid and alg"),
@@ -142,7 +142,7 @@ impl RejectionKind {
             Self::InsufficientScope => Row {
                 status: StatusCode::FORBIDDEN,
                 code: Some("insufficient_scope"),
-                public: "The request requires higher privileges than the access token has",
+                public: Some("The request requires higher privileges than the access token has"),
                 log: "scopes do not suffice for the route",
             },
             Self::NoKeys => undecidable(LATER, "the issuer's keys are unknown or too old"),
@@ -154,19 +154,19 @@ impl RejectionKind {
 }
 
 const fn bare(log: &'static str) -> Row {
-    Row { status: StatusCode::UNAUTHORIZED, code: None, public: "", log }
+    Row { status: StatusCode::UNAUTHORIZED, code: None, public: None, log }
 }
 
 const fn bad_request(public: &'static str, log: &'static str) -> Row {
-    Row { status: StatusCode::BAD_REQUEST, code: Some("invalid_request"), public, log }
+    Row { status: StatusCode::BAD_REQUEST, code: Some("invalid_request"), public: Some(public), log }
 }
 
 const fn invalid(public: &'static str, log: &'static str) -> Row {
-    Row { status: StatusCode::UNAUTHORIZED, code: Some("invalid_token"), public, log }
+    Row { status: StatusCode::UNAUTHORIZED, code: Some("invalid_token"), public: Some(public), log }
 }
 
 const fn undecidable(public: &'static str, log: &'static str) -> Row {
-    Row { status: StatusCode::SERVICE_UNAVAILABLE, code: None, public, log }
+    Row { status: StatusCode::SERVICE_UNAVAILABLE, code: None, public: Some(public), log }
 }
 
 impl Rejection {
@@ -202,6 +202,12 @@ impl Rejection {
     #[must_use]
     pub const fn error_code(&self) -> Option<&'static str> {
         self.kind.row().code
+    }
+
+    /// What the client may know, in the words of `error_description`; none where no credentials came.
+    #[must_use]
+    pub const fn public_words(&self) -> Option<&'static str> {
+        self.kind.row().public
     }
 
     /// What is wrong, for the operator's eyes.
@@ -255,14 +261,17 @@ mod tests {
                 400 => Some("invalid_request"),
                 403 => Some("insufficient_scope"),
                 503 => None,
-                401 if row.public.is_empty() => None,
+                401 if row.public.is_none() => None,
                 401 => Some("invalid_token"),
                 other => panic!("{kind:?} has status {other}"),
             };
             assert_eq!(row.code, code, "{kind:?}");
             // RFC 6750 §3: the characters of error_description.
             assert!(
-                row.public.bytes().all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)),
+                row.public
+                    .unwrap_or_default()
+                    .bytes()
+                    .all(|b| matches!(b, 0x20..=0x21 | 0x23..=0x5b | 0x5d..=0x7e)),
                 "{kind:?}"
             );
             assert!(!row.log.is_empty(), "{kind:?}");

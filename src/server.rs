@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::issuer::TrustedIssuer;
+use crate::middleware::metadata::ResourceMetadata;
 use crate::middleware::{Gate, Protect};
 use crate::policy::Policy;
 
@@ -54,6 +55,7 @@ pub struct ResourceServer {
     gate: Arc<Gate>,
     issuers: Arc<[Arc<TrustedIssuer>]>,
     news: watch::Sender<()>,
+    metadata: Option<ResourceMetadata>,
 }
 
 /// The issuers, and nothing that a stranger may have sent.
@@ -74,6 +76,21 @@ impl ResourceServer {
     #[must_use]
     pub fn protect(&self, policy: Policy) -> Protect {
         Protect::new(Arc::clone(&self.gate), policy)
+    }
+
+    /// The service for the document that describes this resource server (RFC 9728); none without
+    /// [`Builder::resource`]. Mount it unprotected at its own path:
+    ///
+    /// ```
+    /// # fn routes(api: &tower_bearer::ResourceServer, app: axum::Router) -> Option<axum::Router> {
+    /// let metadata = api.resource_metadata()?;
+    /// let path = metadata.path().to_owned();
+    /// let app = app.route_service(&path, metadata);
+    /// # Some(app) }
+    /// ```
+    #[must_use]
+    pub fn resource_metadata(&self) -> Option<ResourceMetadata> {
+        self.metadata.clone()
     }
 
     /// How old the knowledge about each issuer is, and what went wrong last.

@@ -10,9 +10,9 @@ use crate::redact::Shown;
 
 /// The members that matter here; others are ignored.
 #[derive(Debug, Deserialize)]
-struct Metadata {
-    issuer: String,
-    jwks_uri: Option<String>,
+pub(crate) struct Metadata {
+    pub(crate) issuer: String,
+    pub(crate) jwks_uri: Option<String>,
 }
 
 /// Why the issuer's metadata cannot be used.
@@ -77,7 +77,7 @@ async fn read(fetcher: &Fetcher, issuer: &Issuer, url: &Url) -> Result<Url, Disc
     Ok(keys)
 }
 
-fn parse(url: &Url, answer: &Answer) -> Result<Metadata, DiscoveryError> {
+pub(crate) fn parse(url: &Url, answer: &Answer) -> Result<Metadata, DiscoveryError> {
     if answer.status != 200 {
         return Err(DiscoveryError::Status { url: url.as_str().into(), status: answer.status });
     }

@@ -29,7 +29,8 @@ impl Forward {
     }
 
     /// Sends `claim` as `header`. Strings go as they are, arrays of strings with spaces between; anything else, and
-    /// what no header can carry, is left out. The claim `client_id` is also read from `azp`.
+    /// what no header can carry, is left out. The claim `client_id` stands for what
+    /// the issuer calls it (`azp`, `appid`, `cid`).
     #[must_use]
     pub fn claim(mut self, header: HeaderName, claim: impl Into<Box<str>>) -> Self {
         let added = std::iter::once((header, claim.into()));

@@ -6,12 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::{Request, Response};
+use http::Request;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::Gate;
-use super::challenge;
 use crate::policy::Policy;
 use crate::rejection::Rejection;
 use crate::request::UnknownKey;
@@ -23,26 +22,35 @@ pin_project! {
         S: Service<Request<B>>,
     {
         #[pin]
-        state: State<S::Future, S, B>,
+        state: State<S, B>,
     }
 }
 
 pin_project! {
     #[project = StateProjection]
-    enum State<F, S, B> {
-        Forward { #[pin] future: F },
-        Refuse { answer: Option<Response<()>> },
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        Forward { #[pin] future: S::Future },
+        Refuse { answer: Option<S::Response> },
         Wait { waiting: Option<Box<Waiting<S, B>>> },
     }
 }
 
+type Refuse<R> = Box<dyn FnOnce(Rejection) -> R + Send>;
+
 /// A request whose key is being looked for. It holds the gate, and with it the task that looks.
-struct Waiting<S, B> {
+struct Waiting<S, B>
+where
+    S: Service<Request<B>>,
+{
     key: Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send>>,
     service: S,
     request: Request<B>,
     gate: Arc<Gate>,
     policy: Arc<Policy>,
+    refuse: Refuse<S::Response>,
 }
 
 impl<S, B> ResponseFuture<S, B>
@@ -53,7 +61,7 @@ where
         Self { state: State::Forward { future } }
     }
 
-    pub(super) fn refuse(answer: Response<()>) -> Self {
+    pub(super) fn refuse(answer: S::Response) -> Self {
         Self { state: State::Refuse { answer: Some(answer) } }
     }
 
@@ -63,29 +71,28 @@ where
         gate: Arc<Gate>,
         policy: Arc<Policy>,
         unknown: UnknownKey,
+        refuse: Refuse<S::Response>,
     ) -> Self {
         let key = Box::pin(Arc::clone(&gate).wait_for_key(unknown));
-        let waiting = Box::new(Waiting { key, service, request, gate, policy });
+        let waiting = Box::new(Waiting { key, service, request, gate, policy, refuse });
         Self { state: State::Wait { waiting: Some(waiting) } }
     }
 }
 
-impl<S, B, ResBody> Future for ResponseFuture<S, B>
+impl<S, B> Future for ResponseFuture<S, B>
 where
-    S: Service<Request<B>, Response = Response<ResBody>>,
-    ResBody: Default,
+    S: Service<Request<B>>,
 {
-    type Output = Result<Response<ResBody>, S::Error>;
+    type Output = Result<S::Response, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             let next = match state.as_mut().project() {
                 StateProjection::Forward { future } => return future.poll(cx),
+                // A future that is polled after it has ended may do anything but harm: it never ends again.
                 StateProjection::Refuse { answer } => {
-                    // A future that is polled after it has ended may do anything but harm.
-                    let answer = answer.take().unwrap_or_default();
-                    return Poll::Ready(Ok(answer.map(|()| ResBody::default())));
+                    return answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer)));
                 }
                 StateProjection::Wait { waiting } => {
                     let Some(wait) = waiting else { return Poll::Pending };
@@ -105,13 +112,11 @@ impl<S, B> Waiting<S, B>
 where
     S: Service<Request<B>>,
 {
-    fn go_on(self, found: Result<(), Rejection>) -> State<S::Future, S, B> {
-        let Self { mut service, mut request, gate, policy, .. } = self;
+    fn go_on(self, found: Result<(), Rejection>) -> State<S, B> {
+        let Self { mut service, mut request, gate, policy, refuse, .. } = self;
         match found.and_then(|()| gate.admit_after_wait(&mut request, &policy)) {
             Ok(()) => State::Forward { future: service.call(request) },
-            Err(rejection) => {
-                State::Refuse { answer: Some(challenge::answer(rejection, &gate.realm, &policy)) }
-            }
+            Err(rejection) => State::Refuse { answer: Some(refuse(rejection)) },
         }
     }
 }

@@ -8,32 +8,39 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::Gate;
-use super::challenge;
+use super::body::{EmptyBody, RejectionBody};
+use super::challenge::{self, Asked};
 use super::future::ResponseFuture;
 use crate::policy::Policy;
+use crate::rejection::Rejection;
 use crate::request::Stop;
 
 /// A service behind [`super::Protect`].
 ///
 /// An admitted request is handed to the inner service at once, with an [`crate::AccessToken`] in its extensions. A
-/// refused one is answered with an empty body; the reason is in the extensions of the response. Only a token with an
-/// unknown key id waits, and only for that is the inner service cloned.
+/// refused one is answered here; the reason is in the extensions of the response. Only a token with an unknown key id
+/// waits, and only for that is the inner service cloned.
+///
+/// Requests of content type `application/grpc` are refused in gRPC's own way: status 200, no body, and `grpc-status`
+/// 16 (unauthenticated), 7 (permission denied) or 14 (unavailable).
 #[derive(Clone, Debug)]
-pub struct Protected<S> {
+pub struct Protected<S, Body = EmptyBody> {
     inner: S,
     gate: Arc<Gate>,
     policy: Arc<Policy>,
+    body: Body,
 }
 
-impl<S> Protected<S> {
-    pub(super) fn new(inner: S, gate: Arc<Gate>, policy: Arc<Policy>) -> Self {
-        Self { inner, gate, policy }
+impl<S, Body> Protected<S, Body> {
+    pub(super) fn new(inner: S, gate: Arc<Gate>, policy: Arc<Policy>, body: Body) -> Self {
+        Self { inner, gate, policy, body }
     }
 }
 
-impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Protected<S>
+impl<S, Body, ReqBody, ResBody> Service<Request<ReqBody>> for Protected<S, Body>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    Body: RejectionBody<ResBody> + Clone + Send + 'static,
     ResBody: Default,
 {
     type Response = Response<ResBody>;
@@ -48,14 +55,23 @@ where
         match self.gate.admit(&mut request, &self.policy) {
             Ok(()) => ResponseFuture::forward(self.inner.call(request)),
             Err(Stop::Refused(rejection)) => {
-                ResponseFuture::refuse(challenge::answer(rejection, &self.gate.realm, &self.policy))
+                let asked = Asked::of(&request);
+                let answer = challenge::answer(rejection, &self.gate.realm, &self.policy, asked, &self.body);
+                ResponseFuture::refuse(answer)
             }
             Err(Stop::UnknownKey(unknown)) => {
                 // The one that was polled ready must be the one that is called.
                 let fresh = self.inner.clone();
                 let ready = mem::replace(&mut self.inner, fresh);
                 let (gate, policy) = (Arc::clone(&self.gate), Arc::clone(&self.policy));
-                ResponseFuture::wait(ready, request, gate, policy, unknown)
+                let (asked, body) = (Asked::of(&request), self.body.clone());
+                let refuse = {
+                    let (gate, policy) = (Arc::clone(&gate), Arc::clone(&policy));
+                    move |rejection: Rejection| {
+                        challenge::answer(rejection, &gate.realm, &policy, asked, &body)
+                    }
+                };
+                ResponseFuture::wait(ready, request, gate, policy, unknown, Box::new(refuse))
             }
         }
     }

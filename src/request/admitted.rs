@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::clock::UnixTime;
 use crate::issuer::TrustedIssuer;
 use crate::json::Value;
+use crate::names::spellings;
 
 use super::claims::Facts;
 use super::revoked::Live;
@@ -58,16 +59,31 @@ impl AccessToken {
         self.string("sub")
     }
 
-    /// The client that the token was issued to: `client_id`, or `azp` where an issuer calls it that.
+    /// The client that the token was issued to: `client_id`, or what the issuer calls it (`azp`, `appid`, `cid`).
     #[must_use]
     pub fn client_id(&self) -> Option<Cow<'_, str>> {
-        self.string("client_id").or_else(|| self.string("azp"))
+        self.any_spelling("client_id")
     }
 
-    /// The token's own id (`jti`).
+    /// The token's own id: `jti`, or Entra's `uti`.
     #[must_use]
     pub fn token_id(&self) -> Option<Cow<'_, str>> {
-        self.string("jti")
+        self.any_spelling("jti")
+    }
+
+    fn any_spelling(&self, claim: &str) -> Option<Cow<'_, str>> {
+        spellings(&claim).iter().find_map(|spelling| self.string(spelling))
+    }
+
+    /// Whether the client acts for itself, with no user involved (RFC 9068 §2.2: `sub` is then the client; Auth0 writes
+    /// `<client>@clients`). A client that could choose its id must not become a user by it (RFC 9068 §5).
+    #[must_use]
+    pub fn is_for_client(&self) -> bool {
+        match (self.subject(), self.client_id()) {
+            (Some(subject), Some(client)) => subject.strip_suffix("@clients").unwrap_or(&subject) == client,
+            (None, Some(_)) => true,
+            (_, None) => false,
+        }
     }
 
     /// When it ends (`exp`), leeway not included.

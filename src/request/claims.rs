@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::clock::{Now, UnixTime};
 use crate::issuer::TrustedIssuer;
 use crate::json::{Object, Value};
+use crate::names::spellings;
 use crate::numeric_date;
-use crate::policy::profile::Rules;
+use crate::policy::profile::{Rules, Shape};
 use crate::rejection::RejectionKind;
 
 use super::admitted::AccessToken;
@@ -28,20 +29,16 @@ pub(super) struct Facts {
 }
 
 /// Strings where they are present, whatever the profile.
-const STRINGS: [&str; 4] = ["sub", "client_id", "azp", "jti"];
+const STRINGS: [&str; 7] = ["sub", "client_id", "azp", "appid", "cid", "jti", "uti"];
 
 /// Judges a freshly verified token.
 pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> {
     let Signed { issuer, header, claims } = signed;
     let rules = &issuer.rules;
-    let typ = header.get("typ").and_then(Value::into_string);
-    if !rules.profile.accepts_type(typ.as_deref()) {
-        return Err(RejectionKind::WrongType);
-    }
-    drop(typ);
+    check_kind(&header, &claims, rules.profile.shape())?;
     check_shape(&claims, rules)?;
     check_audience(&claims, rules)?;
-    if claims.get("cnf").is_some() {
+    if claims.get("cnf").is_some() && !rules.accept_sender_constrained {
         return Err(RejectionKind::SenderConstrained);
     }
     let expires_at = date(&claims, "exp")?.ok_or(RejectionKind::MissingClaim)?;
@@ -59,6 +56,16 @@ pub(super) fn check_again(token: &AccessToken, now: Now) -> Result<Current, Reje
     Ok(Current { token: token.clone() })
 }
 
+/// An access token, and no other JWT that the issuer signs (RFC 8725 §3.11, §3.12).
+fn check_kind(header: &Object, claims: &Object, shape: &Shape) -> Result<(), RejectionKind> {
+    let typ = header.get("typ").and_then(Value::into_string);
+    let is = |(name, value): &(&str, &str)| matches!(claims.get(name), Some(Value::String(text)) if text == *value);
+    let is_access_token = shape.accepts_type(typ.as_deref())
+        && shape.fixed.iter().all(is)
+        && !shape.foreign.iter().any(|name| claims.get(name).is_some());
+    if is_access_token { Ok(()) } else { Err(RejectionKind::WrongType) }
+}
+
 fn check_shape(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
     for name in STRINGS {
         match claims.get(name) {
@@ -67,19 +74,20 @@ fn check_shape(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
             Some(_) => return Err(RejectionKind::MissingClaim),
         }
     }
-    let required = rules.profile.required().iter().copied().chain(rules.require_jti.then_some("jti"));
-    for name in required {
-        if claims.get(name).is_none() {
-            return Err(RejectionKind::MissingClaim);
-        }
+    let token_id: &[&[&str]] = if rules.require_jti { &[spellings(&"jti")] } else { &[] };
+    let there = |group: &&[&str]| group.iter().any(|name| claims.get(name).is_some());
+    if rules.profile.shape().required.iter().chain(token_id).all(there) {
+        Ok(())
+    } else {
+        Err(RejectionKind::MissingClaim)
     }
-    Ok(())
 }
 
 fn check_audience(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
     let ours = |text: &str| rules.audiences.iter().any(|audience| audience.as_str() == text);
     let mut meant = false;
-    match claims.get("aud") {
+    let stand_in = rules.profile.shape().audience_stand_in;
+    match claims.get("aud").or_else(|| claims.get(stand_in?)) {
         Some(Value::String(text)) => meant = ours(&text),
         Some(Value::Array(items)) => {
             for item in items.items() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::UnixTime;
 use crate::json::{Object, Value};
 use crate::limits;
-use crate::names::ClaimName;
+use crate::names::{ClaimName, spellings};
 use crate::numeric_date;
 
 /// Claims whose values an issuer never uses again.
@@ -74,7 +74,9 @@ impl Entry {
                     _ => return Err(EntryError::BadWithdrawal),
                 },
                 "reason" => {}
-                _ => claims.push((canonical(&name).into(), text(value)?)),
+                name => {
+                    claims.push((spellings(&name).first().map_or(name, |usual| usual).into(), text(value)?))
+                }
             }
         }
         if claims.len() > limits::ENTRY_CLAIMS {
@@ -105,11 +107,6 @@ impl Entry {
             ends: last_valid.plus(rules.leeway),
         })
     }
-}
-
-/// One name for what issuers call differently: a cut-off for a client must hit its tokens either way.
-pub(crate) fn canonical(name: &str) -> &str {
-    if name == "azp" { "client_id" } else { name }
 }
 
 fn date(value: &Value<'_>) -> Result<UnixTime, EntryError> {

@@ -7,6 +7,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use crate::json::{Array, Object, Value};
 use crate::limits;
+use crate::names::spellings;
 
 /// 128 bits under a key that is drawn anew in each process.
 pub(super) type Fingerprint = u128;
@@ -81,9 +82,9 @@ fn write(hasher: &mut SipHasher13, name: &str, value: &str) {
     hasher.write(value.as_bytes());
 }
 
-/// Whether `check` says yes to a string that the claim of this canonical name is or contains.
+/// Whether `check` says yes to a string that the claim is or contains, in any of its spellings.
 fn any_value(claims: &Object, name: &str, check: &mut impl FnMut(&str) -> bool) -> bool {
-    any_of_value(claims.get(name), check) || (name == "client_id" && any_of_value(claims.get("azp"), check))
+    spellings(&name).iter().any(|spelling| any_of_value(claims.get(spelling), check))
 }
 
 fn any_of_value(value: Option<Value<'_>>, check: &mut impl FnMut(&str) -> bool) -> bool {

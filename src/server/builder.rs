@@ -11,6 +11,7 @@ use super::{ResourceServer, start};
 use crate::algorithm::Algorithm;
 use crate::background::source::Feed;
 use crate::clock::Clock;
+use crate::middleware::metadata::ProtectedResource;
 use crate::policy::profile::Profile;
 use crate::redact::Secret;
 
@@ -57,6 +58,13 @@ impl<State> Builder<State> {
     /// The protection space named in challenges (RFC 9110 §11.5). Default: the first audience.
     pub fn realm(mut self, realm: impl Into<String>) -> Self {
         self.settings.realm = Some(realm.into());
+        self
+    }
+
+    /// Describes this resource server by RFC 9728: challenges then name the document, and
+    /// [`ResourceServer::resource_metadata`] serves it. `resource` is its identifier, or a [`ProtectedResource`].
+    pub fn resource(mut self, resource: impl Into<ProtectedResource>) -> Self {
+        self.settings.resource = Some(resource.into());
         self
     }
 
@@ -189,8 +197,8 @@ impl<State: HasIssuer> Builder<State> {
         self.with(|issuer| issuer.require_jti = Some(require))
     }
 
-    /// The claims that scopes are read from: space-delimited strings or arrays of strings. Default: `scope`, and with
-    /// [`Profile::Generic`] also `scp`. Auth0's `permissions` must be named.
+    /// The claims that scopes are read from: space-delimited strings or arrays of strings. Default: what the
+    /// profile says. Auth0's `permissions` must be named.
     pub fn scope_claims<'a>(self, claims: impl IntoIterator<Item = &'a str>) -> Self {
         self.with(|issuer| issuer.scope_claims = Some(claims.into_iter().map(str::to_owned).collect()))
     }
@@ -198,6 +206,10 @@ impl<State: HasIssuer> Builder<State> {
     /// The one door to settings that weaken this resource server.
     pub fn danger(self) -> Danger<State> {
         Danger::new(self)
+    }
+
+    pub(super) fn sender_constrained(self) -> Self {
+        self.with(|issuer| issuer.accept_sender_constrained = true)
     }
 
     pub(super) fn weak_secret(self, secret: Vec<u8>) -> Self {

@@ -19,4 +19,10 @@ impl<State: HasIssuer> Danger<State> {
     pub fn short_shared_secret(self, secret: impl Into<Vec<u8>>) -> Builder<State> {
         self.builder.weak_secret(secret.into())
     }
+
+    /// Accepts tokens that are bound to a key (`cnf`, RFC 7800) as if they were plain bearer tokens. Whoever steals such
+    /// a token can then use it, unless something in front of this service has checked the proof (mutual TLS, DPoP).
+    pub fn accept_sender_constrained(self) -> Builder<State> {
+        self.builder.sender_constrained()
+    }
 }

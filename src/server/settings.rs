@@ -12,6 +12,7 @@ use crate::background::jwks::KeySource;
 use crate::background::source::Feed;
 use crate::clock::{Clock, SystemClock};
 use crate::keys::{KeyRing, KeySet, VerifyingKey};
+use crate::middleware::metadata::{ProtectedResource, ResourceMetadata};
 use crate::names::{Audience, ClaimName, Issuer};
 use crate::policy::profile::{Profile, Rules};
 use crate::redact::Secret;
@@ -27,12 +28,13 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) struct Settings {
     pub(super) issuers: Vec<IssuerSettings>,
     pub(super) realm: Option<String>,
+    pub(super) resource: Option<ProtectedResource>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { issuers: Vec::new(), realm: None, clock: Arc::new(SystemClock::new()) }
+        Self { issuers: Vec::new(), realm: None, resource: None, clock: Arc::new(SystemClock::new()) }
     }
 }
 
@@ -48,6 +50,7 @@ pub(super) struct IssuerSettings {
     pub(super) max_token_lifetime: Option<Duration>,
     pub(super) require_jti: Option<bool>,
     pub(super) scope_claims: Option<Vec<String>>,
+    pub(super) accept_sender_constrained: bool,
     pub(super) revocation: Option<Feed>,
 }
 
@@ -72,6 +75,7 @@ impl IssuerSettings {
             max_token_lifetime: None,
             require_jti: None,
             scope_claims: None,
+            accept_sender_constrained: false,
             revocation: None,
         }
     }
@@ -103,7 +107,7 @@ impl IssuerSettings {
         });
         let scope_claims = match &self.scope_claims {
             Some(names) => names.iter().map(String::as_str).collect(),
-            None => self.profile.scope_claims().to_vec(),
+            None => self.profile.shape().scope_claims.to_vec(),
         };
         Ok(Rules {
             profile: self.profile,
@@ -113,6 +117,7 @@ impl IssuerSettings {
             max_lifetime: self.lifetime(),
             require_jti: self.require_jti.unwrap_or_else(|| self.revocation.is_some()),
             scope_claims: claim_names("scope_claims", scope_claims)?,
+            accept_sender_constrained: self.accept_sender_constrained,
         })
     }
 
@@ -178,6 +183,31 @@ impl IssuerSettings {
                 Ok((KeyRing::fixed(KeySet::of(vec![key])), None))
             }
         }
+    }
+}
+
+impl Settings {
+    /// The document that describes this resource server, if it is to be described.
+    pub(super) fn resource_metadata(
+        &self,
+        fetcher: &Fetcher,
+    ) -> Result<Option<ResourceMetadata>, StartError> {
+        let Some(resource) = &self.resource else { return Ok(None) };
+        let loopback = self.issuers.iter().any(|issuer| issuer.loopback_http);
+        let fetcher = fetcher.with_loopback_http(loopback);
+        let issuers = self.issuers.iter().map(|issuer| issuer.name.as_str());
+        let metadata = resource.describe(issuers, |url| fetcher.permits(url).is_ok()).map_err(|error| {
+            let remedy = "Give the https URL that clients use, and the scopes that routes ask for";
+            StartError::because("resource", resource.id(), error, remedy)
+        })?;
+        if !self.issuers.iter().flat_map(|issuer| &issuer.audiences).any(|audience| audience == resource.id())
+        {
+            tracing::warn!(
+                resource = resource.id(),
+                "the resource is not among the audiences: clients that follow RFC 8707 get tokens that are refused"
+            );
+        }
+        Ok(Some(metadata))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::background::jwks::KeyKeeper;
 use crate::background::pull::Puller;
 use crate::background::{Background, Surroundings};
 use crate::issuer::TrustedIssuer;
+use crate::middleware::metadata::ResourceMetadata;
 use crate::middleware::{Gate, Realm};
 use crate::request::Judge;
 use crate::revocation::Revocations;
@@ -27,6 +28,7 @@ struct Prepared {
 
 pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, StartError> {
     let (around, prepared) = prepare(settings)?;
+    let metadata = settings.resource_metadata(&around.fetcher)?;
     let mut background = Background::default();
     let mut issuers = Vec::new();
     for Prepared { issuer, keys, feed } in prepared {
@@ -48,11 +50,12 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
         }
         issuers.push(issuer);
     }
-    Ok(assemble(settings, around, background, issuers))
+    Ok(assemble(settings, around, background, issuers, metadata))
 }
 
 pub(super) fn lazily(settings: &Settings) -> Result<ResourceServer, StartError> {
     let (around, prepared) = prepare(settings)?;
+    let metadata = settings.resource_metadata(&around.fetcher)?;
     let mut background = Background::default();
     let mut issuers = Vec::new();
     for Prepared { issuer, keys, feed } in prepared {
@@ -64,7 +67,7 @@ pub(super) fn lazily(settings: &Settings) -> Result<ResourceServer, StartError> 
         }
         issuers.push(issuer);
     }
-    Ok(assemble(settings, around, background, issuers))
+    Ok(assemble(settings, around, background, issuers, metadata))
 }
 
 fn prepare(settings: &Settings) -> Result<(Surroundings, Vec<Prepared>), StartError> {
@@ -114,14 +117,15 @@ fn assemble(
     around: Surroundings,
     background: Background,
     issuers: Vec<Arc<TrustedIssuer>>,
+    metadata: Option<ResourceMetadata>,
 ) -> ResourceServer {
     let first_audience = settings.issuers.first().and_then(|issuer| issuer.audiences.first());
     let realm = settings.realm.as_ref().or(first_audience).map_or("", String::as_str);
     let gate = Gate {
         judge: Judge::new(issuers.iter().cloned()),
         clock: around.clock,
-        realm: Realm::new(realm),
+        realm: Realm::new(realm, metadata.as_ref().map(ResourceMetadata::url)),
         _background: background,
     };
-    ResourceServer { gate: Arc::new(gate), issuers: issuers.into(), news: around.news }
+    ResourceServer { gate: Arc::new(gate), issuers: issuers.into(), news: around.news, metadata }
 }

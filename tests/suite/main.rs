@@ -4,9 +4,11 @@
 
 mod credentials;
 mod feed;
+mod grpc;
 mod keys;
 mod lifecycle;
 mod logs;
+mod profiles;
 mod readiness;
 mod routes;
 mod start;
