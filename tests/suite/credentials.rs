@@ -85,3 +85,20 @@ async fn a_token_in_the_query_is_no_credential() {
     let answer = ask(&world.api, any_token(), request).await;
     assert_eq!((answer.status, answer.rejection.unwrap().kind()), (401, Kind::NoCredentials));
 }
+
+/// BR-10: a client must not send a token in two ways, even if both are the same.
+#[tokio::test]
+async fn a_token_in_header_and_query_is_refused() {
+    let world = World::new().await;
+    let good = world.issuer.mint(token());
+    for (query, status) in [
+        (format!("access_token={good}"), 400),
+        ("a=b&access_token=".to_owned(), 400),
+        ("access_token".to_owned(), 400),
+        ("my_access_token=x&b=access_token".to_owned(), 200),
+    ] {
+        let request = Request::builder().uri(format!("https://api/events?{query}"));
+        let request = request.header("authorization", format!("Bearer {good}")).body(()).unwrap();
+        assert_eq!(ask(&world.api, any_token(), request).await.status, status, "{query}");
+    }
+}

@@ -8,6 +8,7 @@ mod grpc;
 mod keys;
 mod lifecycle;
 mod logs;
+mod metadata;
 mod profiles;
 mod readiness;
 mod routes;

@@ -10,7 +10,9 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tower::ServiceExt;
-use tower_bearer::{AccessToken, Forward, RejectionKind as Kind, all_of, any_of, any_token, scope};
+use tower_bearer::{
+    AccessToken, Forward, ProblemJson, RejectionKind as Kind, all_of, any_of, any_token, scope,
+};
 
 use super::world::{World, ask, request, token};
 
@@ -164,4 +166,23 @@ async fn identity_headers_come_from_the_token_and_from_nowhere_else() {
         .unwrap();
     let body = app.oneshot(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, "x-auth-client=app\nx-auth-scope=read:events\nx-auth-subject=user-1");
+}
+
+#[tokio::test]
+async fn refusals_can_have_bodies_of_their_own() {
+    let world = World::new().await;
+    let events = get(async || "events").layer(world.api.protect(any_token()).with_body(ProblemJson));
+    let app = Router::new().route("/events", events);
+    let expired = world.issuer.mint(token().issued_at(1_000_000));
+    let request = Request::builder().uri("/events").header("authorization", format!("Bearer {expired}"));
+    let response = app.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.status(), 401);
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    assert!(response.headers()["www-authenticate"].to_str().unwrap().contains("invalid_token"));
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        problem,
+        json!({"title": "Unauthorized", "status": 401, "detail": "The access token expired"})
+    );
 }
