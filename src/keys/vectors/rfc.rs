@@ -1,7 +1,7 @@
 //! The signed examples of RFC 7515 (appendix A), RFC 7520 (§4) and RFC 8037 (appendix A), each a whole compact token.
 //!
-//! In `rfc.json` the keys have `d` where the RFC shows it; the RSA keys are without their primes. RFC 7520's tokens
-//! and RFC 7515 A.4's carry text that is no JSON object, so they are split here and not by `request::token`.
+//! In `rfc.json` the keys have `d` where the RFC shows it; the RSA keys are without their primes. The tokens are split
+//! here, not by `request::token`: that stands on a higher floor, and most of them carry text that is no JSON object.
 
 use serde::Deserialize;
 use serde_json::Value;
