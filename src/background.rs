@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
 
@@ -23,22 +23,39 @@ pub(crate) mod jwks;
 pub(crate) mod page;
 pub(crate) mod pull;
 pub(crate) mod source;
+mod take_in;
 
 /// Tasks that end when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Background {
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Vec<AbortHandle>,
 }
 
 impl Background {
-    pub(crate) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.push(tokio::spawn(task));
+    /// Runs a task that is not meant to end. `lost` is called if it panics: knowledge then only grows older, and somebody
+    /// must be told why.
+    pub(crate) fn spawn(
+        &mut self,
+        task: impl Future<Output = ()> + Send + 'static,
+        lost: impl FnOnce(String) + Send + 'static,
+    ) {
+        let task = tokio::spawn(task);
+        self.tasks.push(task.abort_handle());
+        let watcher = tokio::spawn(async move {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::error!(%error, "a background task has panicked");
+                lost(format!("the background task has ended ({error}): restart the process"));
+            }
+        });
+        self.tasks.push(watcher.abort_handle());
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! Two clocks are kept apart, because they answer different questions. The *wall* clock is the one that `exp`,
 //! `nbf` and `iat` speak of; it can be stepped. *Uptime* only moves forward; the age of keys and of the
-//! revocation feed is measured with it, so that no step of the wall clock makes old knowledge look fresh.
+//! revocation feed is measured with it, so that no step of the wall clock makes old knowledge look fresh. On Linux it
+//! counts the time that a machine is suspended; elsewhere it may not, and knowledge then looks younger than it is by
+//! that time, until the next answer.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 #[cfg(any(test, feature = "testing"))]
 mod manual;
@@ -99,15 +101,32 @@ fn millis(duration: Duration) -> i64 {
 /// The machine's clocks and tokio's timer.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
-    started: Instant,
+    started: Duration,
+}
+
+/// Time since the machine was started, suspension included.
+#[cfg(target_os = "linux")]
+fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Time since this was asked first.
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::disallowed_methods, reason = "the one place that asks the time")]
+fn since_boot() -> Duration {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    FIRST.get_or_init(Instant::now).elapsed()
 }
 
 impl SystemClock {
     /// A clock whose uptime starts now.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the time")]
     pub fn new() -> Self {
-        Self { started: Instant::now() }
+        Self { started: since_boot() }
     }
 }
 
@@ -126,9 +145,8 @@ impl Clock for SystemClock {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that asks the time")]
     fn uptime(&self) -> Duration {
-        self.started.elapsed()
+        since_boot().saturating_sub(self.started)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that lets time pass")]

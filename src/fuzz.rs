@@ -25,7 +25,7 @@ use crate::redact::Shown;
 use crate::rejection::RejectionKind;
 use crate::request::{AccessToken, Judge, Stop};
 use crate::revocation::Revocations;
-use crate::revocation::entry::{Entry, EntryRules, IDENTIFIERS};
+use crate::revocation::entry::{CLAIMS, Entry, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
 
 /// The moment at which everything is judged, in unix seconds.
@@ -111,9 +111,9 @@ impl Keys {
 
     /// Whether one of the keys that may have signed it did.
     pub fn verify(&self, kid: Option<&str>, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        let found = self.0.candidates(kid, algorithm);
+        let found: Vec<_> = self.0.candidates(kid, algorithm).collect();
         assert!(found.len() <= limits::KEY_TRIES && self.0.keys().len() <= limits::KEYS);
-        assert!(found.iter().all(|key| kid.is_none() || key.kid() == kid));
+        assert!(found.iter().all(|key| kid.is_none() || key.kid() == kid), "a key of another id");
         found.iter().any(|key| key.verify(algorithm, message, signature))
     }
 }
@@ -141,8 +141,11 @@ pub fn permitted(url: &str) -> Option<String> {
 }
 
 /// The entries of a page that are valid.
-#[derive(Debug, Default)]
-pub struct Entries(Vec<Entry>);
+#[derive(Debug)]
+pub struct Entries {
+    as_of: UnixTime,
+    list: Vec<Entry>,
+}
 
 /// What one entry says.
 #[derive(Clone, Debug)]
@@ -166,11 +169,12 @@ impl Entries {
         let page = Page::parse(body.to_vec()).map_err(|error| error.to_string())?;
         let rules = EntryRules {
             identifiers: claim_names(&IDENTIFIERS),
-            max_token_lifetime: Some(LIFETIME),
+            claims: claim_names(&[&CLAIMS[..], &["groups"]].concat()),
+            max_token_lifetime: LIFETIME,
             leeway: LEEWAY,
         };
-        let read = |object| Entry::read(&object, &rules, now().wall).ok();
-        Ok(Self(page.entries().flatten().filter_map(read).collect()))
+        let read = |object| Entry::read(&object, &rules, page.as_of).ok();
+        Ok(Self { as_of: page.as_of, list: page.entries().flatten().filter_map(read).collect() })
     }
 
     /// What they say.
@@ -180,20 +184,21 @@ impl Entries {
             issued_before: entry.issued_before,
             said_at: entry.said_at,
             withdrawn: entry.withdrawn,
-            over: entry.ends.plus(limits::ENTRY_LAG) < now().wall,
+            over: entry.ends.plus(limits::ENTRY_LAG) < self.as_of.min(now().wall),
         };
-        self.0.iter().map(said).collect()
+        self.list.iter().map(said).collect()
     }
 
     /// Those before `at` and the others, last ones first.
     pub fn split(&self, at: usize) -> (Self, Self) {
-        let (first, second) = self.0.split_at(at.min(self.0.len()));
-        (Self(first.to_vec()), Self(second.iter().rev().cloned().collect()))
+        let (first, second) = self.list.split_at(at.min(self.list.len()));
+        let page = |list| Self { as_of: self.as_of, list };
+        (page(first.to_vec()), page(second.iter().rev().cloned().collect()))
     }
 
     /// Puts them in force; false where some had no room.
     pub fn apply(&self, known: &Known) -> bool {
-        known.0.apply(&self.0, now()).is_ok()
+        known.0.apply(&self.list, self.as_of, now()).is_ok()
     }
 }
 
@@ -209,7 +214,7 @@ impl Default for Known {
             when_stale: WhenStale::Refuse,
             poll_interval: Duration::from_secs(1),
         };
-        Self(Revocations::new(Freshness::new(bounds), now()))
+        Self(Revocations::new(Freshness::new(bounds), String::new()))
     }
 }
 

@@ -14,7 +14,6 @@ pub trait GrpcRequest {
     /// # Errors
     /// `INTERNAL` where no layer of `ResourceServer::protect` protects the service: a mistake of the program, and better
     /// than to serve somebody unknown.
-    #[expect(clippy::result_large_err, reason = "tonic's handlers return it as it is")]
     fn access_token(&self) -> Result<&AccessToken, Status>;
 }
 

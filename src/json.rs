@@ -3,7 +3,7 @@
 //! General parsers are lenient where a token must not be: they keep the last of two equal members (RFC 7519 §4
 //! lets an issuer's gateway and its API read different claims), skip what they do not need, and recurse as deep as
 //! the sender likes. This one accepts exactly RFC 8259, then refuses duplicate members at every level, lone
-//! surrogates, and anything beyond the given depth and member count. It allocates one list of spans.
+//! surrogates, and anything beyond the given depth and member count. It allocates two lists, of spans and of the names that are open.
 
 use std::borrow::Cow;
 use std::fmt;

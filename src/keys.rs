@@ -57,9 +57,9 @@ impl KeyRing {
         usable.then(|| self.set.load())
     }
 
-    /// Whether asking the issuer about `kid` would tell nothing new: it publishes it, or has just been asked.
-    pub(crate) fn is_settled(&self, set: &KeySet, kid: &str, uptime: Duration) -> bool {
-        self.fixed || set.has_kid(kid) || self.bell.knows_absent(kid, uptime)
+    /// Whether the operator gave the keys, so that there is nobody to ask for more.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.fixed
     }
 
     /// Time since the issuer last confirmed the set; none before the first time, zero for fixed keys.
@@ -76,7 +76,7 @@ impl KeyRing {
         let set = Arc::new(set);
         let before = self.set.swap(Arc::clone(&set));
         let gone = before.keys().iter().filter_map(|key| key.kid()).filter(|kid| !set.has_kid(kid));
-        gone.for_each(|kid| self.bell.note_absent(kid, confirmed));
+        gone.for_each(|kid| self.bell.note_taken_away(kid, confirmed));
         self.confirmed.store(millis_plus_one(confirmed), Ordering::Release);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

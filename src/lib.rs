@@ -79,7 +79,6 @@ pub use grpc::GrpcRequest;
 pub use middleware::forward::{Forward, Forwarding};
 pub use middleware::metadata::{ProtectedResource, ResourceMetadata};
 pub use middleware::{EmptyBody, ProblemJson, Protect, Protected, RejectionBody, ResponseFuture};
-pub use names::{Audience, ClaimName, Issuer, NameError};
 pub use policy::profile::Profile;
 pub use policy::{Policy, WhenStale, all_of, any_of, any_token, scope};
 pub use rejection::{Rejection, RejectionKind};

@@ -17,7 +17,7 @@ pub(crate) const KEY_ID_BYTES: usize = 256;
 pub(crate) const HEADER_DEPTH: usize = 8;
 /// Nesting of arrays and objects in a claims set.
 pub(crate) const CLAIMS_DEPTH: usize = 16;
-/// Members of one JSON object in a token: bounds the search for duplicates.
+/// Members of one JSON object, in a token or a feed.
 pub(crate) const OBJECT_MEMBERS: usize = 256;
 /// The largest signature, in bytes: RSA with 8192 bits.
 pub(crate) const SIGNATURE_BYTES: usize = 1024;
@@ -53,6 +53,16 @@ pub(crate) const KEYS_STALE_AFTER: Duration = Duration::from_secs(3600);
 pub(crate) const FEED_PAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Pages of one answer (`more: true`) before the feed counts as broken.
 pub(crate) const FEED_PAGES: usize = 10_000;
+/// All pages of one answer must have come within this time, or within `max_staleness` if that is longer.
+pub(crate) const FEED_ANSWER: Duration = Duration::from_secs(60);
+/// Larger pages are read on a thread that may block.
+pub(crate) const FEED_INLINE_BYTES: usize = 64 * 1024;
+/// How far `as_of` may fall behind without making an answer old: it is in seconds, and replicas differ a little.
+pub(crate) const AS_OF_SLACK: Duration = Duration::from_secs(2);
+/// How far ahead of `as_of` an entry's `at` may lie.
+pub(crate) const SAID_AHEAD: Duration = Duration::from_secs(300);
+/// Cut-offs kept apart for the same claims; more of them become one that covers them all.
+pub(crate) const CUT_OFFS_APART: usize = 8;
 /// Nesting in a feed page.
 pub(crate) const FEED_DEPTH: usize = 8;
 /// Claims in one entry's conjunction.
@@ -61,8 +71,8 @@ pub(crate) const ENTRY_CLAIMS: usize = 8;
 pub(crate) const ENTRY_VALUE_BYTES: usize = 4 * 1024;
 /// Different sets of claim names among the entries of one issuer: each costs a look-up on every request.
 pub(crate) const ENTRY_SHAPES: usize = 32;
-/// Look-ups that one token may cost one shape (a token with many audiences has several conjunctions).
-pub(crate) const SHAPE_LOOKUPS: usize = 64;
+/// Steps that one token may cost one shape (a token with many audiences has several conjunctions).
+pub(crate) const SHAPE_LOOKUPS: usize = 256;
 /// How far ahead of now `issued_before` may lie.
 pub(crate) const CUT_OFF_AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// How long entries are kept past the last moment at which their tokens could be valid.

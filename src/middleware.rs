@@ -65,7 +65,10 @@ impl Gate {
     fn admit_after_wait<B>(&self, request: &mut Request<B>, policy: &Policy) -> Result<(), Rejection> {
         self.admit(request, policy).map_err(|stop| match stop {
             Stop::Refused(rejection) => rejection,
-            Stop::UnknownKey(_) => RejectionKind::UnknownKey.into(),
+            Stop::UnknownKey(UnknownKey { issuer, kid, refusal }) => {
+                issuer.keys.bell.note_not_found(kid.as_deref(), self.clock.uptime());
+                refusal.into()
+            }
         })
     }
 
@@ -73,11 +76,13 @@ impl Gate {
     async fn wait_for_key(self: Arc<Self>, unknown: UnknownKey) -> Result<(), Rejection> {
         use crate::keys::bell::Answer;
 
-        let UnknownKey { issuer, kid } = unknown;
-        let found = || issuer.keys.snapshot().has_kid(&kid);
-        match issuer.keys.bell.wait(&kid, &*self.clock, found).await {
+        let UnknownKey { issuer, kid, refusal } = unknown;
+        let found = || kid.as_deref().is_some_and(|kid| issuer.keys.snapshot().has_kid(kid));
+        match issuer.keys.bell.wait(kid.as_deref(), &*self.clock, found).await {
             Answer::Found => Ok(()),
-            Answer::Absent => Err(RejectionKind::UnknownKey.into()),
+            // Which of the keys in the new set it may be, only the signature tells.
+            Answer::Absent if kid.is_none() => Ok(()),
+            Answer::Absent => Err(refusal.into()),
             Answer::Unanswered => {
                 Err(Rejection::new(RejectionKind::KeysPending).retry_after(limits::BELL_COOLDOWN))
             }

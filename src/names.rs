@@ -7,8 +7,7 @@ const LONGEST: usize = 2048;
 
 /// Why a name is not usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NameError {
+pub(crate) enum NameError {
     /// Nothing was given.
     #[error("it is empty")]
     Empty,
@@ -40,12 +39,11 @@ macro_rules! name {
     ($(#[$docs:meta])* $name:ident) => {
         $(#[$docs])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(Arc<str>);
+        pub(crate) struct $name(Arc<str>);
 
         impl $name {
             /// The exact text: names are compared byte for byte, never normalised (RFC 7519 §2, StringOrURI).
-            #[must_use]
-            pub fn as_str(&self) -> &str {
+            pub(crate) fn as_str(&self) -> &str {
                 &self.0
             }
         }
@@ -94,7 +92,8 @@ const SPELLINGS: [&[&str]; 2] = [&["client_id", "azp", "appid", "cid"], &["jti",
 
 /// The spellings of a claim, itself among them, the usual one first.
 pub(crate) fn spellings<'a>(claim: &'a &'a str) -> &'a [&'a str] {
-    SPELLINGS.into_iter().find(|all| all.contains(claim)).unwrap_or(std::slice::from_ref(claim))
+    let alone = std::slice::from_ref(claim);
+    SPELLINGS.into_iter().find(|all| all.contains(claim)).unwrap_or(alone)
 }
 
 #[cfg(test)]

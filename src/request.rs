@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -15,7 +16,7 @@ use http::HeaderMap;
 use crate::clock::Now;
 use crate::issuer::TrustedIssuer;
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RejectionKind};
 
 mod admitted;
 mod bearer;
@@ -43,10 +44,18 @@ pub(crate) enum Stop {
 }
 
 /// Which key to look for at which issuer.
-#[derive(Debug)]
 pub(crate) struct UnknownKey {
     pub(crate) issuer: Arc<TrustedIssuer>,
-    pub(crate) kid: Box<str>,
+    pub(crate) kid: Option<Box<str>>,
+    /// What to say once the issuer is known not to have it.
+    pub(crate) refusal: RejectionKind,
+}
+
+/// A `kid` is what a stranger sent.
+impl fmt::Debug for UnknownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnknownKey").field("issuer", &self.issuer.name).finish_non_exhaustive()
+    }
 }
 
 impl<R: Into<Rejection>> From<R> for Stop {
@@ -65,7 +74,7 @@ impl Judge {
         let bearer = bearer::read(headers)?;
         let parsed = token::parse(bearer)?;
         let keyed = key::choose(parsed, &self.issuers, now)?;
-        let signed = signature::verify(keyed)?;
+        let signed = signature::verify(keyed, now)?;
         let current = claims::check(signed, now)?;
         let allowed = scopes::check(current, policy)?;
         let live = revoked::check(allowed, policy, now)?;
@@ -80,7 +89,7 @@ impl Judge {
         policy: &Policy,
         now: Now,
     ) -> Result<(), Rejection> {
-        let current = claims::check_again(token, now)?;
+        let current = claims::check_again(token.facts(), now)?;
         let allowed = scopes::check(current, policy)?;
         revoked::check(allowed, policy, now).map(drop)
     }

@@ -35,6 +35,8 @@ pub(crate) struct Revocations {
     state: ArcSwap<State>,
     writer: Mutex<Writer>,
     pub(crate) freshness: Freshness,
+    /// Where they come from, as health shows it.
+    pub(crate) source: String,
 }
 
 /// Entries by the claims that they name. Replaced whole, except that identifiers are added in place.
@@ -45,28 +47,33 @@ struct State {
 }
 
 impl Revocations {
-    pub(crate) fn new(freshness: Freshness, now: Now) -> Self {
+    pub(crate) fn new(freshness: Freshness, source: String) -> Self {
         Self {
             fingerprints: Fingerprints::random(),
             state: ArcSwap::default(),
-            writer: Mutex::new(Writer::new(now)),
+            writer: Mutex::default(),
             freshness,
+            source,
         }
     }
 
-    /// Whether any entry in force matches. Allocates nothing, waits for nothing.
+    /// Whether any entry in force matches. Waits for nothing, and allocates only to read claims with escapes.
     pub(crate) fn revokes(&self, claims: &Object, issued_at: Option<UnixTime>) -> bool {
         let state = self.state.load();
         state.identifiers.iter().any(|shape| shape.revoke(&self.fingerprints, claims))
             || state.cut_offs.iter().any(|shape| shape.revoke(&self.fingerprints, claims, issued_at))
     }
 
-    /// Adds entries. Order, repetition and division into pages change nothing about the outcome.
+    /// Adds entries of a page that the authorization server made at `as_of`. Order, repetition and division into pages change nothing about the outcome.
     ///
     /// # Errors
     /// Says how many entries had no room because they name too many different sets of claims.
-    pub(crate) fn apply(&self, entries: &[Entry], now: Now) -> Result<(), NoRoom> {
+    pub(crate) fn apply(&self, entries: &[Entry], as_of: UnixTime, now: Now) -> Result<(), NoRoom> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.hear(as_of, now.uptime);
+        if entries.is_empty() {
+            return Ok(());
+        }
         let mut state = State::clone(&self.state.load());
         let outcome = writer.apply(&mut state, &self.fingerprints, entries, now);
         self.state.store(Arc::new(state));

@@ -87,11 +87,11 @@ pub(crate) fn parse(url: &Url, answer: &Answer) -> Result<Metadata, DiscoveryErr
     if media != "application/json" && !media.ends_with("+json") {
         return Err(not_metadata(format!("its content type is `{}`", Shown(content))));
     }
-    serde_json::from_slice(&answer.body).map_err(|error| not_metadata(error.to_string()))
+    serde_json::from_slice(&answer.body).map_err(|error| not_metadata(Shown(&error.to_string()).to_string()))
 }
 
 /// Where the document may be, in the order in which it is looked for.
-fn placements(issuer: &Issuer) -> Result<Vec<Url>, DiscoveryError> {
+pub(crate) fn placements(issuer: &Issuer) -> Result<Vec<Url>, DiscoveryError> {
     let base = Url::parse(issuer.as_str()).map_err(|_| DiscoveryError::NotAUrl)?;
     if base.host().is_none() || base.cannot_be_a_base() {
         return Err(DiscoveryError::NotAUrl);

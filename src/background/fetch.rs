@@ -6,7 +6,9 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+};
 use url::{Host, Url};
 
 use crate::limits;
@@ -16,6 +18,8 @@ use crate::redact::Secret;
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher {
     client: reqwest::Client,
+    /// For this very machine: past any proxy, which would see the credentials in clear text.
+    direct: reqwest::Client,
     loopback_http: bool,
 }
 
@@ -61,18 +65,19 @@ impl Fetcher {
     /// If TLS cannot be set up on this machine, in words.
     #[expect(clippy::disallowed_methods, reason = "the one place that opens connections")]
     pub(crate) fn new() -> Result<Self, String> {
-        let client = reqwest::Client::builder()
-            .user_agent(concat!("tower-bearer/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(limits::CONNECT_TIMEOUT)
-            .build()
-            .map_err(|error| words(&error))?;
-        Ok(Self { client, loopback_http: false })
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("tower-bearer/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(limits::CONNECT_TIMEOUT)
+        };
+        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| words(&error));
+        Ok(Self { client: build(builder())?, direct: build(builder().no_proxy())?, loopback_http: false })
     }
 
     /// The same connections under another rule about http to this very machine.
     pub(crate) fn with_loopback_http(&self, allowed: bool) -> Self {
-        Self { client: self.client.clone(), loopback_http: allowed }
+        Self { loopback_http: allowed, ..self.clone() }
     }
 
     /// Whether this URL may be asked at all.
@@ -87,8 +92,13 @@ impl Fetcher {
 
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Answer, FetchError> {
         self.permits(question.url)?;
-        let mut request =
-            self.client.get(question.url.clone()).header(ACCEPT, question.accept).timeout(question.within);
+        let client = if is_loopback(question.url) { &self.direct } else { &self.client };
+        let mut request = client
+            .get(question.url.clone())
+            .header(ACCEPT, question.accept)
+            // A cache in between must not answer for the server.
+            .header(CACHE_CONTROL, "no-cache")
+            .timeout(question.within);
         if let Some(mut value) = question.authorization.and_then(|s| HeaderValue::from_bytes(s.expose()).ok())
         {
             value.set_sensitive(true);

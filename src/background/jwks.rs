@@ -12,6 +12,7 @@ use super::{Surroundings, jittered};
 use crate::issuer::TrustedIssuer;
 use crate::keys::{KeySet, KeySetError};
 use crate::limits;
+use crate::redact::Shown;
 
 /// Where the keys come from.
 #[derive(Clone, Debug)]
@@ -50,6 +51,14 @@ pub(crate) struct KeyKeeper {
 impl KeyKeeper {
     pub(crate) fn new(issuer: Arc<TrustedIssuer>, source: KeySource, around: Surroundings) -> Self {
         Self { issuer, source, around, backoff: Backoff::default(), healthy: true, answered: None }
+    }
+
+    /// The URL that the operator pinned.
+    pub(crate) fn url(&self) -> Option<&Url> {
+        match &self.source {
+            KeySource::Discovery => None,
+            KeySource::Url(url) => Some(url),
+        }
     }
 
     /// Runs until it is aborted. `ahead` is what [`KeyKeeper::refresh`] returned, if it has been called already.
@@ -108,7 +117,8 @@ impl KeyKeeper {
         let result = match outcome {
             Ok(set) => {
                 for odd in set.odd() {
-                    tracing::debug!(issuer = %self.issuer.name, kid = ?odd.kid, error = %odd.error, "key left out");
+                    let kid = odd.kid.as_deref().map(|kid| Shown(kid).to_string());
+                    tracing::debug!(issuer = %self.issuer.name, ?kid, error = %odd.error, "key left out");
                 }
                 ring.replace(set, asked);
                 self.backoff.reset();

@@ -34,7 +34,7 @@ pub(crate) enum PageError {
 impl Page {
     pub(crate) fn parse(body: Vec<u8>) -> Result<Self, PageError> {
         let text = String::from_utf8(body).map_err(|_| PageError::NotUtf8)?;
-        let object = Object::parse(text.into_boxed_str(), limits::FEED_DEPTH, usize::MAX)?;
+        let object = Object::parse(text.into_boxed_str(), limits::FEED_DEPTH, limits::OBJECT_MEMBERS)?;
         let flag = |name: &'static str| match object.get(name) {
             None => Ok(false),
             Some(Value::Bool(flag)) => Ok(flag),

@@ -7,46 +7,20 @@ use url::Url;
 
 use super::Surroundings;
 use super::backoff::Backoff;
-use super::fetch::{FetchError, Question};
-use super::page::{Page, PageError};
+use super::fetch::{Answer, Question};
 use super::source::Feed;
+use super::take_in::{self, PullError, Taken};
 use crate::clock::UnixTime;
 use crate::issuer::TrustedIssuer;
 use crate::limits;
-use crate::redact::Shown;
-use crate::revocation::entry::{Entry, EntryError, EntryRules};
-use crate::revocation::{NoRoom, Revocations};
+use crate::revocation::Revocations;
+use crate::revocation::entry::EntryRules;
 
-/// Why an answer was not complete.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PullError {
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    #[error("the feed answered {0}")]
-    Status(u16),
-    #[error(transparent)]
-    Page(#[from] PageError),
-    #[error("the feed speaks for `{0}`, not for this issuer")]
-    OtherIssuer(String),
-    #[error("the feed went back in time: as_of {found} after {known}")]
-    WentBack { known: i64, found: i64 },
-    #[error("a question for everything was answered with `full: false`")]
-    NotFull,
-    #[error("more than {} pages, or a page that leads back to itself", limits::FEED_PAGES)]
-    Endless,
-    #[error("the feed asks again and again to start over")]
-    Restless,
-    #[error("entry {place}: {error} ({count} such entries)")]
-    Entry { place: usize, count: usize, error: EntryError },
-    #[error(transparent)]
-    NoRoom(#[from] NoRoom),
-}
-
-impl PullError {
-    /// Whether something was said that we did not take in: knowledge has a hole, not only an age.
-    fn is_flaw(&self) -> bool {
-        matches!(self, Self::Entry { .. } | Self::NoRoom(_) | Self::WentBack { .. })
-    }
+/// What came back for one question.
+enum Reply {
+    Unchanged,
+    StartOver,
+    Page { body: Vec<u8>, etag: Option<String> },
 }
 
 /// The task of one feed.
@@ -55,7 +29,7 @@ pub(crate) struct Puller {
     issuer: Arc<TrustedIssuer>,
     feed: Feed,
     url: Url,
-    rules: EntryRules,
+    rules: Arc<EntryRules>,
     around: Surroundings,
     backoff: Backoff,
     /// The longest pause after failures.
@@ -66,7 +40,10 @@ pub(crate) struct Puller {
     cursor: Option<String>,
     /// Of the last full state, where that came without a cursor.
     etag: Option<String>,
-    as_of: UnixTime,
+    /// The most that `as_of` was ever ahead of our uptime, in milliseconds. An answer that falls behind is an old one.
+    lead: Option<i64>,
+    /// What this answer has said that was not understood.
+    flaw: Option<PullError>,
     tidied: Duration,
 }
 
@@ -78,22 +55,22 @@ impl Puller {
         rules: EntryRules,
         around: Surroundings,
     ) -> Self {
-        // After an outage the feed must not stay unasked for long: requests are being refused meanwhile.
-        let longest = (feed.max_staleness / 4).max(feed.poll_interval).min(limits::BACKOFF_LONGEST);
-        let within = (feed.max_staleness / 4).clamp(limits::SHORTEST_TIMEOUT, limits::TOTAL_TIMEOUT);
+        let quarter = feed.max_staleness / 4;
         Self {
-            issuer,
-            feed,
-            within,
-            url,
-            rules,
-            around,
+            // After an outage the feed must not stay unasked for long: requests are being refused meanwhile.
+            longest: quarter.max(feed.poll_interval).min(limits::BACKOFF_LONGEST),
+            within: quarter.clamp(limits::SHORTEST_TIMEOUT, limits::TOTAL_TIMEOUT),
+            rules: Arc::new(rules),
             backoff: Backoff::default(),
-            longest,
             cursor: None,
             etag: None,
-            as_of: UnixTime::from_secs(0),
+            lead: None,
+            flaw: None,
             tidied: Duration::ZERO,
+            issuer,
+            feed,
+            url,
+            around,
         }
     }
 
@@ -103,9 +80,8 @@ impl Puller {
 
     /// Runs until it is aborted. `ahead` is true where [`Puller::refresh`] has been called already.
     pub(crate) async fn run(mut self, ahead: bool) {
-        let Some(revocations) = self.issuer.revocations.as_ref().map(|_| Arc::clone(&self.issuer)) else {
-            return;
-        };
+        let issuer = Arc::clone(&self.issuer);
+        let Some(revocations) = &issuer.revocations else { return };
         let mut pause = if ahead { self.feed.poll_interval } else { Duration::ZERO };
         let mut healthy = true;
         loop {
@@ -123,20 +99,21 @@ impl Puller {
             }
             let spent = self.around.clock.uptime().saturating_sub(asked);
             pause = match outcome {
-                Ok(()) => self.feed.poll_interval.saturating_sub(spent),
-                Err(_) => self.backoff.pause(self.longest).max(self.feed.poll_interval).saturating_sub(spent),
+                // A server that answers is asked on time, also where we do not understand all it says.
+                Ok(()) => self.feed.poll_interval,
+                Err(error) if error.is_flaw() => self.feed.poll_interval,
+                Err(_) => self.backoff.pause(self.longest),
             };
-            self.tidy(revocations.revocations.as_ref());
+            pause = pause.saturating_sub(spent);
+            self.tidy(revocations);
         }
     }
 
-    fn tidy(&mut self, revocations: Option<&Revocations>) {
+    fn tidy(&mut self, revocations: &Revocations) {
         let now = self.around.clock.now();
         if now.uptime.saturating_sub(self.tidied) >= limits::ENTRY_JITTER {
             self.tidied = now.uptime;
-            if let Some(revocations) = revocations {
-                revocations.tidy(now);
-            }
+            revocations.tidy(now);
         }
     }
 
@@ -145,58 +122,98 @@ impl Puller {
         let issuer = Arc::clone(&self.issuer);
         let Some(revocations) = &issuer.revocations else { return Ok(()) };
         let asked = self.around.clock.uptime();
+        let everything = self.cursor.is_none();
         let outcome = self.pull(revocations).await;
-        match &outcome {
-            Ok(()) => {
-                revocations.freshness.confirm(asked);
+        // What was not understood outweighs whatever came after it.
+        let outcome = match self.flaw.take() {
+            Some(flaw) => Err(flaw),
+            None => outcome,
+        };
+        let outcome = match outcome {
+            Ok(age) => {
+                revocations.freshness.confirm(asked.saturating_sub(age));
+                if !age.is_zero() {
+                    revocations.freshness.note_trouble(format!(
+                        "the answer is {age:?} older than earlier ones by its own time: a cache or replica is behind, or the \
+                         server's clock was set back (then a restart here accepts that)"
+                    ));
+                }
                 self.backoff.reset();
+                Ok(())
             }
             Err(error) => {
-                // Whatever went wrong in between is healed by asking for everything.
-                self.cursor = None;
-                self.etag = None;
-                if error.is_flaw() {
-                    revocations.freshness.flaw(error.to_string());
-                } else {
-                    revocations.freshness.note_trouble(error.to_string());
+                // A delta that nobody answered can be asked for again; anything else is healed by asking for everything.
+                if everything || !error.is_silence() {
+                    self.cursor = None;
+                    self.etag = None;
                 }
+                revocations.freshness.note_trouble(error.to_string());
+                Err(error)
             }
-        }
+        };
         self.around.news.send_replace(());
         outcome
     }
 
-    async fn pull(&mut self, revocations: &Revocations) -> Result<(), PullError> {
+    /// All pages of one answer. Returns how old the answer is by its own time.
+    async fn pull(&mut self, revocations: &Revocations) -> Result<Duration, PullError> {
         let (mut everything, mut restarts, mut first_page) = (self.cursor.is_none(), 0, true);
-        let mut flaw = None;
+        let mut ignored = 0;
+        let patience = self.feed.max_staleness.max(limits::FEED_ANSWER);
+        let deadline = self.around.clock.uptime().saturating_add(patience);
         for _ in 0..limits::FEED_PAGES {
-            let Some(page) = self.ask(first_page).await? else { return flaw.map_or(Ok(()), Err) };
-            if page.resync {
+            let asked = self.around.clock.uptime();
+            if asked > deadline {
+                return Err(PullError::TooLong);
+            }
+            let (body, etag) = match self.ask(everything).await? {
+                Reply::Unchanged => return Ok(Duration::ZERO),
+                Reply::Page { body, etag } => (body, etag),
+                Reply::StartOver => (Vec::new(), None),
+            };
+            let taken = if body.is_empty() { None } else { Some(self.take_in(body).await?) };
+            let Some(taken) = taken.filter(|taken| !taken.resync) else {
                 restarts += 1;
                 if restarts > 1 {
                     return Err(PullError::Restless);
                 }
-                (self.cursor, everything, first_page, flaw) = (None, true, true, None);
+                (self.cursor, everything, first_page, ignored) = (None, true, true, 0);
                 continue;
-            }
-            flaw = self.apply(&page, revocations).err().or(flaw);
-            if everything && !page.full {
+            };
+            ignored += self.note_flaws(&taken, revocations);
+            if everything && !taken.full {
                 return Err(PullError::NotFull);
             }
-            if page.more && (page.cursor.is_none() || page.cursor == self.cursor) {
+            if taken.more && (taken.cursor.is_none() || taken.cursor == self.cursor) {
                 return Err(PullError::Endless);
             }
-            self.cursor = page.cursor;
+            // An ETag speaks for a whole state only where that is one page, nothing follows it by cursor, and reading it
+            // again would not prolong anything.
+            let whole =
+                first_page && taken.full && !taken.more && taken.cursor.is_none() && !taken.open_ended;
+            self.etag = etag.filter(|_| whole);
+            let age = self.age(taken.as_of, asked);
+            self.cursor = taken.cursor;
             first_page = false;
-            if !page.more {
-                return flaw.map_or(Ok(()), Err);
+            if !taken.more {
+                revocations.freshness.note_ignored(ignored, everything);
+                return Ok(age);
             }
         }
         Err(PullError::Endless)
     }
 
-    /// One page; none where nothing has changed since the last full state.
-    async fn ask(&mut self, first_page: bool) -> Result<Option<Page>, PullError> {
+    /// How far an answer lies behind the youngest one so far, by the server's own clock. No clocks need to agree.
+    fn age(&mut self, as_of: UnixTime, asked: Duration) -> Duration {
+        let asked = i64::try_from(asked.as_millis()).unwrap_or(i64::MAX);
+        let lead = as_of.as_millis().saturating_sub(asked);
+        let best = self.lead.map_or(lead, |best| best.max(lead));
+        self.lead = Some(best);
+        let behind = Duration::from_millis(u64::try_from(best.saturating_sub(lead)).unwrap_or(0));
+        behind.checked_sub(limits::AS_OF_SLACK).unwrap_or_default()
+    }
+
+    async fn ask(&self, everything: bool) -> Result<Reply, PullError> {
         let mut url = self.url.clone();
         if let Some(cursor) = &self.cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
@@ -208,55 +225,42 @@ impl Puller {
             limit: limits::FEED_PAGE_BYTES,
             authorization: self.feed.authorization.as_ref(),
             known,
-            within: self.within,
+            within: if everything { limits::TOTAL_TIMEOUT } else { self.within },
         };
-        let asked_for_changes = known.is_some();
-        let answer = self.around.fetcher.ask(question).await?;
-        match answer.status {
-            200 => {}
-            304 if asked_for_changes => return Ok(None),
-            410 if self.cursor.is_some() => {
-                return Page::parse(br#"{"resync":true}"#.to_vec()).map(Some).map_err(Into::into);
-            }
-            status => return Err(PullError::Status(status)),
+        let Answer { status, etag, body, .. } = self.around.fetcher.ask(question).await?;
+        match status {
+            200 => Ok(Reply::Page { body, etag }),
+            304 if known.is_some() => Ok(Reply::Unchanged),
+            410 if self.cursor.is_some() => Ok(Reply::StartOver),
+            status => Err(PullError::Status(status)),
         }
-        let page = Page::parse(answer.body)?;
-        // An ETag speaks for a whole state only where that is one page and nothing follows it by cursor.
-        let whole = first_page && page.full && !page.more && page.cursor.is_none();
-        self.etag = answer.etag.filter(|_| whole);
-        Ok(Some(page))
     }
 
-    /// Puts what is valid in force, then says what was not.
-    fn apply(&mut self, page: &Page, revocations: &Revocations) -> Result<(), PullError> {
-        if page.issuer != self.issuer.name.as_str() {
-            return Err(PullError::OtherIssuer(Shown(&page.issuer).to_string()));
+    /// Large pages are read where they block no request.
+    async fn take_in(&self, body: Vec<u8>) -> Result<Taken, PullError> {
+        let (issuer, rules, now) =
+            (Arc::clone(&self.issuer), Arc::clone(&self.rules), self.around.clock.now());
+        if body.len() <= limits::FEED_INLINE_BYTES {
+            return take_in::take_in(body, &issuer, &rules, now);
         }
-        let now = self.around.clock.now();
-        let mut entries = Vec::new();
-        let mut bad: Option<(usize, EntryError)> = None;
-        let mut count = 0;
-        for (place, object) in page.entries().enumerate() {
-            let entry =
-                object.ok_or(EntryError::NotAnObject).and_then(|o| Entry::read(&o, &self.rules, now.wall));
-            match entry {
-                Ok(entry) => entries.push(entry),
-                Err(error) => {
-                    count += 1;
-                    bad.get_or_insert((place, error));
-                }
-            }
+        let task = tokio::task::spawn_blocking(move || take_in::take_in(body, &issuer, &rules, now));
+        task.await.unwrap_or_else(|error| Err(PullError::Lost(error.to_string())))
+    }
+
+    /// The feed stops counting as fresh at once where a page said what we did not take in. Returns how many entries the
+    /// operator chose to ignore.
+    fn note_flaws(&mut self, taken: &Taken, revocations: &Revocations) -> u64 {
+        let entry = taken.bad.map(|(place, count, error)| PullError::Entry { place, count, error });
+        let ignored = match taken.bad {
+            Some((_, count, _)) if self.feed.ignore_unknown_entries => count as u64,
+            _ => 0,
+        };
+        let entry = entry.filter(|_| !self.feed.ignore_unknown_entries);
+        let flaw = taken.no_room.map(PullError::NoRoom).or(entry);
+        if let Some(flaw) = flaw {
+            revocations.freshness.flaw(flaw.to_string());
+            self.flaw.get_or_insert(flaw);
         }
-        revocations.apply(&entries, now)?;
-        if page.as_of < self.as_of {
-            return Err(PullError::WentBack { known: self.as_of.as_secs(), found: page.as_of.as_secs() });
-        }
-        self.as_of = page.as_of;
-        match bad {
-            Some((place, error)) if !self.feed.ignore_unknown_entries => {
-                Err(PullError::Entry { place, count, error })
-            }
-            _ => Ok(()),
-        }
+        ignored
     }
 }

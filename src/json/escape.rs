@@ -16,24 +16,30 @@ pub(super) fn unicode_escape(text: &str) -> Option<(char, usize)> {
 
 /// The text behind the escapes of a string that was accepted before.
 pub(super) fn unescape(raw: &str) -> String {
-    let mut text = String::with_capacity(raw.len());
+    characters(raw).collect()
+}
+
+/// Its characters, one by one.
+pub(super) fn characters(raw: &str) -> impl Iterator<Item = char> {
     let mut rest = raw;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        text.push_str(before);
-        let (character, length) = match escape.as_bytes().get(1) {
-            Some(b'b') => ('\u{8}', 2),
-            Some(b'f') => ('\u{c}', 2),
-            Some(b'n') => ('\n', 2),
-            Some(b'r') => ('\r', 2),
-            Some(b't') => ('\t', 2),
-            Some(b'u') => unicode_escape(escape).unwrap_or((char::REPLACEMENT_CHARACTER, 6)),
-            Some(&other) => (other as char, 2),
-            None => break,
-        };
-        text.push(character);
-        rest = escape.get(length..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let (character, length) = if first == '\\' { escaped(rest) } else { (first, first.len_utf8()) };
+        rest = rest.get(length..).unwrap_or_default();
+        Some(character)
+    })
+}
+
+/// The character behind the escape at the start of `text`, and the escape's length.
+fn escaped(text: &str) -> (char, usize) {
+    match text.as_bytes().get(1) {
+        Some(b'b') => ('\u{8}', 2),
+        Some(b'f') => ('\u{c}', 2),
+        Some(b'n') => ('\n', 2),
+        Some(b'r') => ('\r', 2),
+        Some(b't') => ('\t', 2),
+        Some(b'u') => unicode_escape(text).unwrap_or((char::REPLACEMENT_CHARACTER, 6)),
+        Some(&other) => (other as char, 2),
+        None => (char::REPLACEMENT_CHARACTER, 1),
     }
-    text.push_str(rest);
-    text
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::escape::unescape;
+use super::escape::{characters, unescape};
 
 /// Why a text is not the JSON we accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,7 @@ pub(crate) struct Member {
 
 impl Span {
     pub(super) fn new(start: usize, end: usize) -> Self {
-        // `Scanner::new` refuses texts whose positions do not fit.
+        // `Scanner::object_document` refuses texts whose positions do not fit.
         Self { start: start as u32, end: end as u32 }
     }
 
@@ -62,6 +62,7 @@ impl Member {
     }
 
     pub(crate) fn is_named(&self, text: &str, name: &str) -> bool {
-        if self.name_escaped { unescape(self.name.of(text)) == name } else { self.name.of(text) == name }
+        let raw = self.name.of(text);
+        if self.name_escaped { characters(raw).eq(name.chars()) } else { raw == name }
     }
 }

@@ -1,5 +1,7 @@
 //! One pass over a JSON text: grammar, depth, duplicates, and the spans of the outermost members.
 
+use std::borrow::Cow;
+
 use super::escape::{unescape, unicode_escape};
 use super::member::{Error, Kind, Member, Span};
 
@@ -9,21 +11,15 @@ pub(crate) struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     depth_left: usize,
-    members_left: usize,
-    /// Names of the objects that are open, innermost last.
-    names: Vec<(Span, bool)>,
+    /// Members that one object may have.
+    members: usize,
+    /// Names of the objects that are open, innermost last, as they read without escapes.
+    names: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str, depth: usize, members: usize) -> Self {
-        Self {
-            text,
-            bytes: text.as_bytes(),
-            at: 0,
-            depth_left: depth,
-            members_left: members,
-            names: Vec::new(),
-        }
+        Self { text, bytes: text.as_bytes(), at: 0, depth_left: depth, members, names: Vec::new() }
     }
 
     /// A scanner behind the opening bracket of an array that was accepted before.
@@ -47,6 +43,7 @@ impl<'a> Scanner<'a> {
             return self.fail("text too long");
         }
         let mut members = Vec::with_capacity(16);
+        self.names.reserve(16);
         self.space();
         if self.peek() != Some(b'{') {
             return self.fail("not an object");
@@ -96,31 +93,34 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
-        self.names.truncate(base);
+        self.leave(base)?;
         self.depth_left += 1;
         Ok(())
     }
 
-    /// A member's name and its colon. Refuses one that the object has had before, whatever its spelling.
+    /// Forgets the names of the object that ends, and refuses it if two of them are the same, whatever their spelling.
+    /// Sorted once at the end: a stranger must not make us compare each with each.
+    fn leave(&mut self, base: usize) -> Result<(), Error> {
+        let names = self.names.get_mut(base..).unwrap_or_default();
+        names.sort_unstable();
+        if names.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
+            return self.fail("duplicate member");
+        }
+        self.names.truncate(base);
+        Ok(())
+    }
+
+    /// A member's name and its colon.
     fn name(&mut self, base: usize) -> Result<(Span, bool), Error> {
         if self.peek() != Some(b'"') {
             return self.fail("expected a member name");
         }
-        let Some(left) = self.members_left.checked_sub(1) else { return self.fail("too many members") };
-        self.members_left = left;
-        let (span, escaped) = self.string()?;
-        let open = self.names.get(base..).unwrap_or_default();
-        let seen = |&(other, other_escaped): &(Span, bool)| {
-            if escaped || other_escaped {
-                unescape(other.of(self.text)) == unescape(span.of(self.text))
-            } else {
-                other.of(self.text) == span.of(self.text)
-            }
-        };
-        if open.iter().any(seen) {
-            return self.fail("duplicate member");
+        if self.names.len() - base >= self.members {
+            return self.fail("too many members");
         }
-        self.names.push((span, escaped));
+        let (span, escaped) = self.string()?;
+        let raw = span.of(self.text);
+        self.names.push(if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) });
         self.space();
         if self.peek() != Some(b':') {
             return self.fail("expected a colon");

@@ -19,8 +19,25 @@ pub(crate) struct Bell {
     rung: Notify,
     attempts: watch::Sender<Attempts>,
     waiting: AtomicUsize,
-    /// `kid`s found absent, with the uptime of that finding. Losing one costs a wait, nothing else.
-    absent: Cache<Box<str>, Duration>,
+    /// Keys found absent, by `kid` or for want of one. Losing one costs a wait, nothing else.
+    absent: Cache<Option<Box<str>>, Finding>,
+}
+
+/// What was found about an absent key, and at what uptime.
+#[derive(Clone, Copy)]
+struct Finding {
+    taken_away: bool,
+    at: Duration,
+}
+
+/// What is known about a key that is not in the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// The issuer has removed it: tokens signed with it are over.
+    TakenAway,
+    /// It was not there a moment ago. That proves nothing about a token that came since, and the issuer is not asked
+    /// again for a while.
+    NotFound { for_another: Duration },
 }
 
 /// How many fetches began and ended.
@@ -43,8 +60,8 @@ pub(crate) enum Answer {
     Unanswered,
 }
 
-/// How long a `kid` stays known as absent: an issuer may sign with a key a moment before it publishes it.
-const ABSENT_FOR: Duration = Duration::from_secs(30);
+/// How long a key counts as taken away, unless it is published again.
+const TAKEN_AWAY_FOR: Duration = limits::KEYS_REFRESH;
 
 impl Bell {
     pub(crate) fn new() -> Self {
@@ -59,23 +76,41 @@ impl Bell {
         }
     }
 
-    /// Remembers that the issuer has no such key, or no longer.
-    pub(crate) fn note_absent(&self, kid: &str, uptime: Duration) {
-        self.absent.insert(kid.into(), uptime);
+    /// Remembers a key that the issuer has removed from its set.
+    pub(crate) fn note_taken_away(&self, kid: &str, at: Duration) {
+        self.absent.insert(Some(kid.into()), Finding { taken_away: true, at });
     }
 
-    /// Whether the issuer was found to have no such key a moment ago.
-    pub(crate) fn knows_absent(&self, kid: &str, uptime: Duration) -> bool {
-        self.absent.get(kid).is_some_and(|found| uptime.saturating_sub(found) < ABSENT_FOR)
+    /// Remembers that a fetch did not bring the key that a token needs.
+    pub(crate) fn note_not_found(&self, kid: Option<&str>, at: Duration) {
+        self.absent.insert(kid.map(Box::from), Finding { taken_away: false, at });
+    }
+
+    /// What is known about a key that is not in the set, or did not verify where the token names none.
+    pub(crate) fn absence(&self, kid: Option<&str>, uptime: Duration) -> Option<Absence> {
+        let finding = self.absent.get(&kid.map(Box::from))?;
+        let age = uptime.saturating_sub(finding.at);
+        if finding.taken_away {
+            (age < TAKEN_AWAY_FOR).then_some(Absence::TakenAway)
+        } else {
+            let for_another = limits::BELL_COOLDOWN.checked_sub(age).filter(|left| !left.is_zero())?;
+            Some(Absence::NotFound { for_another })
+        }
     }
 
     /// Rings, and waits until `found` says yes, a fetch of its own says no, or time is up.
-    pub(crate) async fn wait(&self, kid: &str, clock: &dyn Clock, found: impl Fn() -> bool) -> Answer {
+    pub(crate) async fn wait(
+        &self,
+        kid: Option<&str>,
+        clock: &dyn Clock,
+        found: impl Fn() -> bool,
+    ) -> Answer {
         let Some(_seat) = Seat::take(&self.waiting) else { return Answer::Unanswered };
         tokio::select! {
             answer = self.listen(&found) => {
-                if answer == Answer::Absent {
-                    self.note_absent(kid, clock.uptime());
+                // Without a `kid` only the signature tells, once the new set is there.
+                if answer == Answer::Absent && kid.is_some() {
+                    self.note_not_found(kid, clock.uptime());
                 }
                 answer
             }
@@ -108,9 +143,11 @@ impl Bell {
         self.rung.notified().await;
     }
 
-    /// Announces that a fetch begins: what came in before is answered by it.
+    /// Announces that a fetch begins: whoever rang before is answered by it, so that their ringing is over.
     pub(crate) fn begin(&self) {
         self.attempts.send_modify(|attempts| attempts.begun += 1);
+        let mut rung = std::pin::pin!(self.rung.notified());
+        rung.as_mut().enable();
     }
 
     /// Announces that the fetch ended, after the ring has been replaced.
@@ -172,7 +209,7 @@ mod tests {
 
         fn request(&self, kid: &'static str) -> tokio::task::JoinHandle<Answer> {
             let (bell, clock, key) = (self.bell.clone(), self.clock.clone(), self.key.clone());
-            tokio::spawn(async move { bell.wait(kid, &clock, || key.load(Ordering::SeqCst)).await })
+            tokio::spawn(async move { bell.wait(Some(kid), &clock, || key.load(Ordering::SeqCst)).await })
         }
 
         async fn settled(&self, waiting: usize) {
@@ -210,8 +247,13 @@ mod tests {
         world.bell.begin();
         world.bell.end(true);
         assert_eq!(request.await.unwrap(), Answer::Absent);
-        assert!(world.bell.knows_absent("new", world.clock.uptime()));
-        assert!(!world.bell.knows_absent("new", ABSENT_FOR));
+        let absence = |uptime| world.bell.absence(Some("new"), uptime);
+        let for_another = limits::BELL_COOLDOWN;
+        assert_eq!(absence(Duration::ZERO), Some(Absence::NotFound { for_another }));
+        assert_eq!(absence(limits::BELL_COOLDOWN), None, "time to ask again");
+        world.bell.note_taken_away("old", Duration::ZERO);
+        assert_eq!(world.bell.absence(Some("old"), Duration::from_secs(60)), Some(Absence::TakenAway));
+        assert_eq!(world.bell.absence(Some("old"), TAKEN_AWAY_FOR), None);
     }
 
     #[tokio::test]
@@ -226,7 +268,7 @@ mod tests {
         assert!(!request.is_finished());
         world.clock.advance(limits::BELL_WAIT);
         assert_eq!(request.await.unwrap(), Answer::Unanswered);
-        assert!(!world.bell.knows_absent("new", world.clock.uptime()));
+        assert_eq!(world.bell.absence(Some("new"), world.clock.uptime()), None);
     }
 
     #[tokio::test]

@@ -1,7 +1,5 @@
 //! A set of keys, and which of them fit a token.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 
 use super::{KeyError, VerifyingKey, jwk};
@@ -12,7 +10,6 @@ use crate::limits;
 #[derive(Debug, Default)]
 pub(crate) struct KeySet {
     keys: Vec<VerifyingKey>,
-    by_kid: HashMap<Box<str>, Vec<usize>>,
     odd: Vec<OddKey>,
 }
 
@@ -36,9 +33,7 @@ pub(crate) enum KeySetError {
 
 impl KeySet {
     pub(crate) fn of(keys: Vec<VerifyingKey>) -> Self {
-        let mut set = Self::default();
-        keys.into_iter().for_each(|key| set.add(key));
-        set
+        Self { keys, odd: Vec::new() }
     }
 
     /// Reads a JWK set. An answer without a single usable key is an error: it must not empty the ring.
@@ -46,9 +41,10 @@ impl KeySet {
         let document: Value = serde_json::from_slice(body)?;
         let members = document.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoKeysArray)?;
         let mut set = Self::default();
-        for member in members.iter().take(limits::KEYS) {
-            match jwk::read(member, allowed) {
-                Ok(key) => set.add(key),
+        for (place, member) in members.iter().enumerate() {
+            let read = if place < limits::KEYS { jwk::read(member, allowed) } else { Err(KeyError::TooMany) };
+            match read {
+                Ok(key) => set.keys.push(key),
                 Err(error) => {
                     let kid = member.get("kid").and_then(Value::as_str).map(str::to_owned);
                     set.odd.push(OddKey { kid, error });
@@ -64,35 +60,24 @@ impl KeySet {
         Ok(set)
     }
 
-    fn add(&mut self, key: VerifyingKey) {
-        if let Some(kid) = key.kid() {
-            self.by_kid.entry(kid.into()).or_default().push(self.keys.len());
-        }
-        self.keys.push(key);
-    }
-
-    /// The keys that may have signed a token, in the order of the set. None where the choice is not narrow
-    /// enough to try them all: then nobody can make us verify a signature dozens of times.
-    pub(crate) fn candidates(&self, kid: Option<&str>, algorithm: Algorithm) -> Vec<&VerifyingKey> {
-        let fits = |key: &&VerifyingKey| key.can_verify(algorithm);
-        let mut found: Vec<_> = match kid {
-            Some(kid) => {
-                let places = self.by_kid.get(kid).map(Vec::as_slice).unwrap_or_default();
-                places.iter().filter_map(|place| self.keys.get(*place)).filter(fits).collect()
-            }
-            None => self.keys.iter().filter(fits).collect(),
+    /// The keys that may have signed a token, in the order of the set. A configured secret has no id, and fits any. Without
+    /// a `kid` there are none where the choice is not narrow: nobody shall make us verify dozens of signatures.
+    pub(crate) fn candidates(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> impl Iterator<Item = &VerifyingKey> {
+        let fits = move |key: &&VerifyingKey| {
+            key.can_verify(algorithm) && (kid.is_none() || key.kid() == kid || key.is_secret())
         };
-        if kid.is_some() {
-            found.truncate(limits::KEY_TRIES);
-        } else if found.len() > limits::KEY_TRIES {
-            found.clear();
-        }
-        found
+        let too_many = kid.is_none() && self.keys.iter().filter(fits).count() > limits::KEY_TRIES;
+        self.keys.iter().filter(fits).take(if too_many { 0 } else { limits::KEY_TRIES })
     }
 
     /// Whether the issuer publishes a key of that id, usable or not.
     pub(crate) fn has_kid(&self, kid: &str) -> bool {
-        self.by_kid.contains_key(kid) || self.odd.iter().any(|odd| odd.kid.as_deref() == Some(kid))
+        self.keys.iter().any(|key| key.kid() == Some(kid))
+            || self.odd.iter().any(|odd| odd.kid.as_deref() == Some(kid))
     }
 
     pub(crate) fn keys(&self) -> &[VerifyingKey] {
@@ -130,7 +115,7 @@ mod tests {
         let mut keys = odd.to_vec();
         keys.push(ec(Some("good")));
         let set = parse(&keys).unwrap();
-        assert_eq!(set.candidates(Some("good"), Algorithm::ES256).len(), 1);
+        assert_eq!(set.candidates(Some("good"), Algorithm::ES256).count(), 1);
         assert_eq!(set.odd().len(), 5);
     }
 
@@ -153,11 +138,17 @@ mod tests {
     #[test]
     fn candidates_are_bounded() {
         let twins = parse(&vec![ec(Some("a")); 9]).unwrap();
-        assert_eq!(twins.candidates(Some("a"), Algorithm::ES256).len(), limits::KEY_TRIES);
-        assert!(twins.candidates(None, Algorithm::ES256).is_empty());
+        assert_eq!(twins.candidates(Some("a"), Algorithm::ES256).count(), limits::KEY_TRIES);
+        assert_eq!(twins.candidates(None, Algorithm::ES256).count(), 0);
+        let many = parse(&vec![ec(Some("a")); limits::KEYS + 3]).unwrap();
+        assert_eq!(
+            many.odd().iter().filter(|odd| odd.error == KeyError::TooMany).count(),
+            3,
+            "counted, not dropped"
+        );
         let few = parse(&[ec(None), ec(Some("b"))]).unwrap();
-        assert_eq!(few.candidates(None, Algorithm::ES256).len(), 2);
-        assert!(few.candidates(None, Algorithm::RS256).is_empty());
-        assert!(few.candidates(Some("c"), Algorithm::ES256).is_empty());
+        assert_eq!(few.candidates(None, Algorithm::ES256).count(), 2);
+        assert_eq!(few.candidates(None, Algorithm::RS256).count(), 0);
+        assert_eq!(few.candidates(Some("c"), Algorithm::ES256).count(), 0);
     }
 }

@@ -49,6 +49,8 @@ pub(crate) enum KeyError {
     NotAPoint,
     #[error("kid is longer than {} bytes", limits::KEY_ID_BYTES)]
     LongKeyId,
+    #[error("more than {} keys in the set", limits::KEYS)]
+    TooMany,
     #[error("the secret is shorter than the hash of its algorithm (RFC 7518 §3.2)")]
     ShortSecret,
 }
@@ -150,6 +152,11 @@ impl VerifyingKey {
 
     pub(crate) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
+    }
+
+    /// Whether it is a secret that the operator shares with the issuer.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.key_type == KeyType::Secret
     }
 
     pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {

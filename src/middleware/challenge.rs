@@ -45,8 +45,14 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of<B>(request: &Request<B>) -> Self {
-        let content = request.headers().get(CONTENT_TYPE);
-        Self { grpc: content.filter(|content| content.as_bytes().starts_with(b"application/grpc")).cloned() }
+        let is_grpc = |content: &&HeaderValue| match content.as_bytes().split_at_checked(16) {
+            Some((start, rest)) => {
+                start.eq_ignore_ascii_case(b"application/grpc")
+                    && matches!(rest.first(), None | Some(b'+' | b';' | b'-' | b' '))
+            }
+            None => false,
+        };
+        Self { grpc: request.headers().get(CONTENT_TYPE).filter(is_grpc).cloned() }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONNECTION};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -28,8 +28,9 @@ impl Forward {
         Self::default()
     }
 
-    /// Sends `claim` as `header`. Strings go as they are, arrays of strings with spaces between; anything else, and
-    /// what no header can carry, is left out. The claim `client_id` stands for what
+    /// Sends `claim` as `header`. Strings go as they are, arrays of strings with spaces between. Anything else is left
+    /// out, and so is what would read otherwise behind a header: items with spaces, text that begins or ends with one,
+    /// what no header can carry. The claim `client_id` stands for what
     /// the issuer calls it (`azp`, `appid`, `cid`).
     #[must_use]
     pub fn claim(mut self, header: HeaderName, claim: impl Into<Box<str>>) -> Self {
@@ -52,6 +53,7 @@ impl Forward {
             headers.remove(AUTHORIZATION);
         }
         self.remove_declared(headers);
+        self.keep_from_connection(headers);
         for (header, claim) in self.declared.iter() {
             if let Some(value) = token.as_ref().and_then(|token| value(token, claim)) {
                 headers.insert(header, value);
@@ -59,8 +61,25 @@ impl Forward {
         }
     }
 
+    /// A client that names our headers in `Connection` would have the next hop remove them.
+    fn keep_from_connection(&self, headers: &mut HeaderMap) {
+        let ours = |name: &str| self.declared.iter().any(|(own, _)| spelled_alike(own.as_str(), name.trim()));
+        let named = |value: &HeaderValue| value.to_str().is_ok_and(|list| list.split(',').any(ours));
+        if headers.get_all(CONNECTION).iter().any(named) {
+            let rest: Vec<_> =
+                headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).collect();
+            let rest = rest.join(",").split(',').filter(|name| !ours(name)).collect::<Vec<_>>().join(",");
+            headers.remove(CONNECTION);
+            if let Ok(rest) = HeaderValue::try_from(rest) {
+                headers.insert(CONNECTION, rest);
+            }
+        }
+    }
+
     fn remove_declared(&self, headers: &mut HeaderMap) {
-        let declared = |name: &HeaderName| self.declared.iter().any(|(own, _)| same(own, name));
+        let declared = |name: &HeaderName| {
+            self.declared.iter().any(|(own, _)| spelled_alike(own.as_str(), name.as_str()))
+        };
         if headers.keys().any(declared) {
             let spoofed: Vec<_> = headers.keys().filter(|name| declared(name)).cloned().collect();
             for name in spoofed {
@@ -71,9 +90,9 @@ impl Forward {
 }
 
 /// Names are lower-case already. CGI and its heirs read `-` and `_`, some of them every other mark too, as one.
-fn same(a: &HeaderName, b: &HeaderName) -> bool {
-    let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-    a.as_str().bytes().map(folded).eq(b.as_str().bytes().map(folded))
+fn spelled_alike(a: &str, b: &str) -> bool {
+    let folded = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    a.bytes().map(folded).eq(b.bytes().map(folded))
 }
 
 fn value(token: &AccessToken, claim: &str) -> Option<HeaderValue> {
@@ -131,14 +150,17 @@ mod tests {
             .header("x_auth_subject", "root")
             .header("X-AUTH_SUBJECT", "root")
             .header("x.auth.subject", "root")
+            .header("connection", "close, X-Auth-Subject")
             .header("x-auth-scope", "admin")
             .header("x-auth-other", "kept")
             .header("authorization", "Bearer x")
             .body(())
             .unwrap();
         forward.apply(&mut request);
-        let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
-        assert_eq!(names, ["x-auth-other"]);
+        let mut names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["connection", "x-auth-other"]);
+        assert_eq!(request.headers()[CONNECTION], "close");
 
         let mut request = Request::builder().header("authorization", "Bearer x").body(()).unwrap();
         forward.keep_authorization().apply(&mut request);

@@ -35,6 +35,7 @@ pin_project! {
         Forward { #[pin] future: S::Future },
         Refuse { answer: Option<S::Response> },
         Wait { waiting: Option<Box<Waiting<S, B>>> },
+        Ready { admitted: Option<Box<(S, Request<B>)>> },
     }
 }
 
@@ -102,6 +103,14 @@ where
                         None => return Poll::Pending,
                     }
                 }
+                StateProjection::Ready { admitted } => {
+                    let Some(waiting) = admitted else { return Poll::Pending };
+                    ready!(waiting.0.poll_ready(cx))?;
+                    let Some((mut service, request)) = admitted.take().map(|admitted| *admitted) else {
+                        return Poll::Pending;
+                    };
+                    State::Forward { future: service.call(request) }
+                }
             };
             state.set(next);
         }
@@ -113,9 +122,9 @@ where
     S: Service<Request<B>>,
 {
     fn go_on(self, found: Result<(), Rejection>) -> State<S, B> {
-        let Self { mut service, mut request, gate, policy, refuse, .. } = self;
+        let Self { service, mut request, gate, policy, refuse, .. } = self;
         match found.and_then(|()| gate.admit_after_wait(&mut request, &policy)) {
-            Ok(()) => State::Forward { future: service.call(request) },
+            Ok(()) => State::Ready { admitted: Some(Box::new((service, request))) },
             Err(rejection) => State::Refuse { answer: Some(refuse(rejection)) },
         }
     }

@@ -12,7 +12,8 @@ use crate::policy::Policy;
 /// Protects a service: made by `ResourceServer::protect`.
 ///
 /// Where layers of one resource server are nested, only the outermost verifies the token; each judges its own policy,
-/// the time and revocation. `Body` makes the bodies of refusals.
+/// the time and revocation. A browser's preflight (`OPTIONS`) carries no credentials and is refused like any request
+/// without: put a CORS layer outside of this one. `Body` makes the bodies of refusals.
 #[derive(Clone, Debug)]
 pub struct Protect<Body = EmptyBody> {
     gate: Arc<Gate>,

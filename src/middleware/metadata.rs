@@ -92,7 +92,8 @@ impl ProtectedResource {
                 .map_err(|error| ResourceError::Scope { scope: scope.clone(), error })?;
         }
         // RFC 9728 §3.1: between host and path; a lone slash is no path.
-        let path = format!("{WELL_KNOWN}{}", url.path().strip_suffix('/').unwrap_or(url.path()));
+        let path = url.path();
+        let path = format!("{WELL_KNOWN}{}", path.strip_suffix('/').unwrap_or(path));
         url.set_path(&path);
 
         let mut document = Map::new();
@@ -194,8 +195,8 @@ impl<B> Service<Request<B>> for ResourceMetadata {
 mod tests {
     use super::*;
 
-    fn describe(resource: ProtectedResource) -> Result<ResourceMetadata, ResourceError> {
-        resource.describe(["https://as.example/"], |url| url.scheme() == "https")
+    fn describe(resource: impl Into<ProtectedResource>) -> Result<ResourceMetadata, ResourceError> {
+        resource.into().describe(["https://as.example/"], |url| url.scheme() == "https")
     }
 
     /// PR-01.
@@ -209,14 +210,14 @@ mod tests {
             ("https://h/mcp?tenant=1", "https://h/.well-known/oauth-protected-resource/mcp?tenant=1"),
         ];
         for (id, url) in table {
-            assert_eq!(describe(id.into()).unwrap().url(), url);
+            assert_eq!(describe(id).unwrap().url(), url);
         }
     }
 
     /// PR-02, PR-03, PR-06: nothing empty, the identifier to the byte, and only what is enforced.
     #[test]
     fn the_document_says_what_is_enforced() {
-        let bare = describe("https://h".into()).unwrap();
+        let bare = describe("https://h").unwrap();
         let expected = r#"{"authorization_servers":["https://as.example/"],"bearer_methods_supported":["header"],"resource":"https://h"}"#;
         assert_eq!(bare.json(), expected);
         let full = ProtectedResource::new("https://h/mcp")
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn what_is_no_resource_is_refused() {
         for id in ["", "h", "http://h", "https://h/#f", "urn:x"] {
-            assert_eq!(describe(id.into()).unwrap_err(), ResourceError::NotAResource, "{id}");
+            assert_eq!(describe(id).unwrap_err(), ResourceError::NotAResource, "{id}");
         }
         let scoped = |scope: &str| describe(ProtectedResource::new("https://h").scopes([scope])).unwrap_err();
         assert_eq!(scoped("offline_access"), ResourceError::OfflineAccess);
@@ -245,7 +246,7 @@ mod tests {
     /// PR-02, PR-08.
     #[test]
     fn it_is_served_to_anybody() {
-        let metadata = describe("https://h".into()).unwrap();
+        let metadata = describe("https://h").unwrap();
         let table = [
             (Method::GET, 200, true),
             (Method::HEAD, 200, false),

@@ -1,6 +1,5 @@
 //! The service.
 
-use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -19,7 +18,7 @@ use crate::request::Stop;
 ///
 /// An admitted request is handed to the inner service at once, with an [`crate::AccessToken`] in its extensions. A
 /// refused one is answered here; the reason is in the extensions of the response. Only a token with an unknown key id
-/// waits, and only for that is the inner service cloned.
+/// waits, holding nothing of the inner service meanwhile, and only for that is it cloned.
 ///
 /// Requests of content type `application/grpc` are refused in gRPC's own way: status 200, no body, and `grpc-status`
 /// 16 (unauthenticated), 7 (permission denied) or 14 (unavailable).
@@ -60,9 +59,10 @@ where
                 ResponseFuture::refuse(answer)
             }
             Err(Stop::UnknownKey(unknown)) => {
-                // The one that was polled ready must be the one that is called.
-                let fresh = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, fresh);
+                // What the inner service has reserved must not be held by a token that may be forged: let go of it, and
+                // become ready again once the key is there.
+                let waiting = self.inner.clone();
+                self.inner = waiting.clone();
                 let (gate, policy) = (Arc::clone(&self.gate), Arc::clone(&self.policy));
                 let (asked, body) = (Asked::of(&request), self.body.clone());
                 let refuse = {
@@ -71,7 +71,7 @@ where
                         challenge::answer(rejection, &gate.realm, &policy, asked, &body)
                     }
                 };
-                ResponseFuture::wait(ready, request, gate, policy, unknown, Box::new(refuse))
+                ResponseFuture::wait(waiting, request, gate, policy, unknown, Box::new(refuse))
             }
         }
     }

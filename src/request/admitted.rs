@@ -30,16 +30,11 @@ pub struct ClaimsError(#[source] serde_json::Error);
 
 /// The end of the way.
 pub(super) fn admit(live: Live) -> AccessToken {
-    live.token
+    AccessToken(live.into_facts())
 }
 
 impl AccessToken {
-    /// Made by stage 5 and carried through the stages after it; nobody outside sees it before stage 8.
-    pub(super) fn of(facts: Facts) -> Self {
-        Self(Arc::new(facts))
-    }
-
-    pub(super) fn facts(&self) -> &Facts {
+    pub(super) fn facts(&self) -> &Arc<Facts> {
         &self.0
     }
 
@@ -101,7 +96,7 @@ impl AccessToken {
     /// Whether the token carries this scope, in any of the claims that are configured to hold scopes.
     #[must_use]
     pub fn has_scope(&self, scope: &str) -> bool {
-        scopes::carries(self, scope)
+        scopes::carries(&self.0, scope)
     }
 
     /// The text of a string claim; none where it is missing or something else.
@@ -110,12 +105,14 @@ impl AccessToken {
         self.0.claims.get(claim).and_then(Value::into_string)
     }
 
-    /// A string claim, or an array of strings with spaces between.
+    /// A string claim, or an array of strings with spaces between; none where the reader could not tell what it was.
     pub(crate) fn text_of(&self, claim: &str) -> Option<String> {
         match self.0.claims.get(claim)? {
-            Value::String(text) => Some(text.into_owned()),
+            Value::String(text) => (text.trim() == text).then(|| text.into_owned()),
             Value::Array(items) => {
-                let items: Option<Vec<_>> = items.items().map(Value::into_string).collect();
+                let word = |text: &Cow<'_, str>| !text.is_empty() && !text.contains(char::is_whitespace);
+                let items: Option<Vec<_>> =
+                    items.items().map(|item| item.into_string().filter(word)).collect();
                 items.map(|items| items.join(" "))
             }
             Value::Number(_) | Value::Bool(_) | Value::Null | Value::Object(_) => None,

@@ -7,8 +7,12 @@ use crate::limits;
 use crate::rejection::RejectionKind;
 
 /// Proof that one bearer credential of bounded size came; what it says is still anybody's.
-pub(super) struct Bearer<'a> {
-    pub(super) token: &'a [u8],
+pub(super) struct Bearer<'a>(&'a [u8]);
+
+impl<'a> Bearer<'a> {
+    pub(super) fn into_token(self) -> &'a [u8] {
+        self.0
+    }
 }
 
 /// Takes the credentials out of the header. Two headers are refused rather than one of them chosen.
@@ -18,10 +22,8 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Bearer<'_>, RejectionKind> {
     if all.next().is_some() {
         return Err(RejectionKind::RepeatedCredentials);
     }
-    let (scheme, rest) = match value.get(..6) {
-        Some(scheme) if scheme.eq_ignore_ascii_case(b"bearer") => {
-            (scheme, value.get(6..).unwrap_or_default())
-        }
+    let rest = match value.split_at_checked(6) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer") => rest,
         _ => return Err(RejectionKind::OtherScheme),
     };
     match rest.first() {
@@ -34,9 +36,8 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Bearer<'_>, RejectionKind> {
     if value.len() > limits::AUTHORIZATION_BYTES {
         return Err(RejectionKind::TooLarge);
     }
-    debug_assert_eq!(scheme.len(), 6);
     let start = rest.iter().position(|byte| *byte != b' ').ok_or(RejectionKind::MalformedCredentials)?;
-    Ok(Bearer { token: rest.get(start..).unwrap_or_default() })
+    Ok(Bearer(rest.get(start..).unwrap_or_default()))
 }
 
 /// Whether `bytes` could be credentials of this scheme at all: `1*( ALPHA / DIGIT / "-._~+/" ) *"="`.

@@ -10,12 +10,15 @@ use crate::numeric_date;
 use crate::policy::profile::{Rules, Shape};
 use crate::rejection::RejectionKind;
 
-use super::admitted::AccessToken;
 use super::signature::Signed;
 
 /// Proof that a token is meant for us and valid at this moment.
-pub(super) struct Current {
-    pub(super) token: AccessToken,
+pub(super) struct Current(Arc<Facts>);
+
+impl Current {
+    pub(super) fn into_facts(self) -> Arc<Facts> {
+        self.0
+    }
 }
 
 /// What a token says, verified. Everything but the clock's part holds for as long as the settings do.
@@ -33,7 +36,7 @@ const STRINGS: [&str; 7] = ["sub", "client_id", "azp", "appid", "cid", "jti", "u
 
 /// Judges a freshly verified token.
 pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> {
-    let Signed { issuer, header, claims } = signed;
+    let (issuer, header, claims) = signed.into_parts();
     let rules = &issuer.rules;
     check_kind(&header, &claims, rules.profile.shape())?;
     check_shape(&claims, rules)?;
@@ -45,15 +48,15 @@ pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> 
     let not_before = date(&claims, "nbf")?;
     let issued_at = date(&claims, "iat")?;
     let facts = Facts { expires_at, not_before, issued_at, claims, issuer };
-    check_lifetime(&facts, now)?;
+    check_lifetime(&facts)?;
     check_clock(&facts, now)?;
-    Ok(Current { token: AccessToken::of(facts) })
+    Ok(Current(Arc::new(facts)))
 }
 
 /// Judges by the clock alone a token that has passed [`check`] before.
-pub(super) fn check_again(token: &AccessToken, now: Now) -> Result<Current, RejectionKind> {
-    check_clock(token.facts(), now)?;
-    Ok(Current { token: token.clone() })
+pub(super) fn check_again(facts: &Arc<Facts>, now: Now) -> Result<Current, RejectionKind> {
+    check_clock(facts, now)?;
+    Ok(Current(Arc::clone(facts)))
 }
 
 /// An access token, and no other JWT that the issuer signs (RFC 8725 §3.11, §3.12).
@@ -101,10 +104,11 @@ fn check_audience(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
 }
 
 /// So that dropping a revocation after the longest lifetime is sound.
-fn check_lifetime(facts: &Facts, now: Now) -> Result<(), RejectionKind> {
+fn check_lifetime(facts: &Facts) -> Result<(), RejectionKind> {
     let rules = &facts.issuer.rules;
     let Some(longest) = rules.max_lifetime else { return Ok(()) };
-    let from = facts.issued_at.unwrap_or_else(|| now.wall.plus(rules.leeway));
+    // Without `iat` nobody can tell how long the token has been valid.
+    let from = facts.issued_at.ok_or(RejectionKind::MissingClaim)?;
     if facts.expires_at > from.plus(longest) { Err(RejectionKind::LivesTooLong) } else { Ok(()) }
 }
 

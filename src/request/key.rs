@@ -9,17 +9,24 @@ use crate::clock::Now;
 use crate::issuer::TrustedIssuer;
 use crate::json::Value;
 use crate::keys::KeySet;
+use crate::keys::bell::Absence;
 use crate::limits;
 use crate::rejection::{Rejection, RejectionKind};
 
-use super::token::Parsed;
+use super::token::{Content, Parsed};
 use super::{Stop, UnknownKey};
 
 /// Proof that the issuer it names is trusted and has published a key that could fit.
 pub(super) struct Keyed<'a> {
-    pub(super) parsed: Parsed<'a>,
-    pub(super) issuer: Arc<TrustedIssuer>,
-    pub(super) keys: Guard<Arc<KeySet>>,
+    content: Content<'a>,
+    issuer: Arc<TrustedIssuer>,
+    keys: Guard<Arc<KeySet>>,
+}
+
+impl<'a> Keyed<'a> {
+    pub(super) fn into_parts(self) -> (Content<'a>, Arc<TrustedIssuer>, Guard<Arc<KeySet>>) {
+        (self.content, self.issuer, self.keys)
+    }
 }
 
 /// Finds the issuer by the unverified `iss`, which decides nothing but whose keys must have signed.
@@ -28,27 +35,48 @@ pub(super) fn choose<'a>(
     issuers: &HashMap<Box<str>, Arc<TrustedIssuer>>,
     now: Now,
 ) -> Result<Keyed<'a>, Stop> {
-    let issuer = match parsed.claims.get("iss") {
+    let content = parsed.into_content();
+    let issuer = match content.claims.get("iss") {
         Some(Value::String(name)) => issuers.get(name.as_ref()).ok_or(RejectionKind::UnknownIssuer)?,
         _ => return Err(RejectionKind::UnknownIssuer.into()),
     };
-    if !issuer.rules.algorithms.contains(parsed.algorithm) {
+    if !issuer.rules.algorithms.contains(content.algorithm) {
         return Err(RejectionKind::WrongAlgorithm.into());
     }
     let keys = issuer
         .keys
         .current(now.uptime)
         .ok_or_else(|| Rejection::new(RejectionKind::NoKeys).retry_after(limits::BACKOFF_BLIND))?;
-    let kid = parsed.header.get("kid").and_then(Value::into_string);
-    if keys.candidates(kid.as_deref(), parsed.algorithm).is_empty() {
-        return Err(match kid {
-            // Worth asking about, unless the issuer publishes that id or has just been asked.
-            Some(kid) if !issuer.keys.is_settled(&keys, &kid, now.uptime) => {
-                Stop::UnknownKey(UnknownKey { issuer: Arc::clone(issuer), kid: kid.as_ref().into() })
-            }
-            _ => RejectionKind::UnknownKey.into(),
+    let kid = content.kid();
+    if keys.candidates(kid.as_deref(), content.algorithm).next().is_none() {
+        // A key that is published, but not for this algorithm, is no news.
+        let published = kid.as_deref().is_some_and(|kid| keys.has_kid(kid));
+        return Err(if published {
+            RejectionKind::UnknownKey.into()
+        } else {
+            unknown(issuer, kid.as_deref(), RejectionKind::UnknownKey, now)
         });
     }
     drop(kid);
-    Ok(Keyed { issuer: Arc::clone(issuer), keys, parsed })
+    Ok(Keyed { issuer: Arc::clone(issuer), keys, content })
+}
+
+/// No key that we know has signed this: a forgery, or a key younger than our look at the issuer's set. Only a fetch can
+/// tell, so until one has, `refusal` is not said.
+pub(super) fn unknown(
+    issuer: &Arc<TrustedIssuer>,
+    kid: Option<&str>,
+    refusal: RejectionKind,
+    now: Now,
+) -> Stop {
+    if issuer.keys.is_fixed() {
+        return refusal.into();
+    }
+    match issuer.keys.bell.absence(kid, now.uptime) {
+        None => Stop::UnknownKey(UnknownKey { issuer: Arc::clone(issuer), kid: kid.map(Box::from), refusal }),
+        Some(Absence::TakenAway) => refusal.into(),
+        Some(Absence::NotFound { for_another }) => {
+            Rejection::new(RejectionKind::KeysPending).retry_after(for_another).into()
+        }
+    }
 }

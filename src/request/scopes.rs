@@ -1,30 +1,34 @@
 //! Stage 6: the scopes suffice for the route (RFC 6750 §3.1, RFC 9068 §2.2.3).
 
+use std::sync::Arc;
+
 use crate::json::Value;
 use crate::policy::Policy;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scope;
 
-use super::admitted::AccessToken;
-use super::claims::Current;
+use super::claims::{Current, Facts};
 
 /// Proof that a current token may do what the route does.
-pub(super) struct Allowed {
-    pub(super) token: AccessToken,
+pub(super) struct Allowed(Arc<Facts>);
+
+impl Allowed {
+    pub(super) fn into_facts(self) -> Arc<Facts> {
+        self.0
+    }
 }
 
 pub(super) fn check(current: Current, policy: &Policy) -> Result<Allowed, Rejection> {
-    let Current { token } = current;
-    if policy.allows(|wanted| carries(&token, wanted)) {
-        Ok(Allowed { token })
+    let facts = current.into_facts();
+    if policy.allows(|wanted| carries(&facts, wanted)) {
+        Ok(Allowed(facts))
     } else {
         Err(Rejection::new(RejectionKind::InsufficientScope).needing(policy.needed()))
     }
 }
 
 /// Whether any configured claim holds the scope: in a space-delimited string, or as an item of an array.
-pub(super) fn carries(token: &AccessToken, wanted: &str) -> bool {
-    let facts = token.facts();
+pub(super) fn carries(facts: &Facts, wanted: &str) -> bool {
     facts.issuer.rules.scope_claims.iter().any(|name| match facts.claims.get(name.as_str()) {
         Some(Value::String(list)) => scope::split(&list).any(|scope| scope == wanted),
         Some(Value::Array(items)) => {

@@ -4,45 +4,46 @@ use std::sync::Arc;
 
 use base64_simd::AsOut;
 
+use crate::clock::Now;
 use crate::issuer::TrustedIssuer;
-use crate::json::{Object, Value};
+use crate::json::Object;
 use crate::limits;
 use crate::rejection::RejectionKind;
 
-use super::bearer::is_b64token;
-use super::key::Keyed;
+use super::Stop;
+use super::key::{self, Keyed};
 
 /// Proof that the issuer signed header and claims.
 pub(super) struct Signed {
-    pub(super) issuer: Arc<TrustedIssuer>,
-    pub(super) header: Object,
-    pub(super) claims: Object,
+    issuer: Arc<TrustedIssuer>,
+    header: Object,
+    claims: Object,
 }
 
-/// The last part of the token is where a second word or credential would hide.
-fn misshapen(signature: &[u8]) -> RejectionKind {
-    if is_b64token(signature) { RejectionKind::MalformedToken } else { RejectionKind::MalformedCredentials }
+impl Signed {
+    pub(super) fn into_parts(self) -> (Arc<TrustedIssuer>, Object, Object) {
+        (self.issuer, self.header, self.claims)
+    }
 }
 
 /// Tries the few keys that fit.
-pub(super) fn verify(keyed: Keyed<'_>) -> Result<Signed, RejectionKind> {
-    let Keyed { parsed, issuer, keys } = keyed;
+pub(super) fn verify(keyed: Keyed<'_>, now: Now) -> Result<Signed, Stop> {
+    let (content, issuer, keys) = keyed.into_parts();
     let mut buffer = [0; limits::SIGNATURE_BYTES];
-    let longest = base64_simd::URL_SAFE_NO_PAD.encoded_length(limits::SIGNATURE_BYTES);
-    if parsed.signature.len() > longest {
-        return Err(RejectionKind::MalformedToken);
-    }
     let signature = base64_simd::URL_SAFE_NO_PAD
-        .decode(parsed.signature, buffer.as_mut_slice().as_out())
-        .map_err(|_| misshapen(parsed.signature))?;
-    let kid = parsed.header.get("kid").and_then(Value::into_string);
+        .decode(content.signature, buffer.as_mut_slice().as_out())
+        .map_err(|_| RejectionKind::MalformedToken)?;
+    let kid = content.kid();
     let verified = keys
-        .candidates(kid.as_deref(), parsed.algorithm)
-        .into_iter()
-        .any(|key| key.verify(parsed.algorithm, parsed.signing_input, signature));
-    drop(kid);
+        .candidates(kid.as_deref(), content.algorithm)
+        .any(|key| key.verify(content.algorithm, content.signing_input, signature));
     if !verified {
-        return Err(RejectionKind::WrongSignature);
+        return Err(match kid {
+            Some(_) => RejectionKind::WrongSignature.into(),
+            // Without an id, the right key may be one that we have not seen yet.
+            None => key::unknown(&issuer, None, RejectionKind::WrongSignature, now),
+        });
     }
-    Ok(Signed { issuer, header: parsed.header, claims: parsed.claims })
+    drop(kid);
+    Ok(Signed { issuer, header: content.header, claims: content.claims })
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::fingerprint::{AsItIs, Fingerprint, Fingerprints};
 use crate::clock::UnixTime;
 use crate::json::Object;
+use crate::limits;
 
 /// The cut-offs that name the same claims. Immutable: a change makes a new one.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +23,15 @@ pub(super) struct CutOff {
 }
 
 impl CutOff {
+    /// One that covers both.
+    fn join(self, other: Self) -> Self {
+        Self {
+            issued_before: self.issued_before.max(other.issued_before),
+            said_at: self.said_at.max(other.said_at),
+            ends: self.ends.max(other.ends),
+        }
+    }
+
     /// Whether this one makes `other` superfluous in every respect.
     fn covers(self, other: Self) -> bool {
         self.issued_before >= other.issued_before && self.said_at >= other.said_at && self.ends >= other.ends
@@ -59,6 +69,11 @@ impl CutOffs {
         let cut_offs = self.live.entry(fingerprint).or_default();
         cut_offs.retain(|other| !cut_off.covers(*other));
         cut_offs.push(cut_off);
+        // Every request looks through them, so they must stay few: one that covers all errs on the revoked side.
+        if cut_offs.len() > limits::CUT_OFFS_APART {
+            let joined = cut_offs.drain(..).reduce(CutOff::join);
+            cut_offs.extend(joined);
+        }
     }
 
     /// Drops those said before `withdrawn_at`. The latest end among them, if there were any.

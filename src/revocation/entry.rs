@@ -12,13 +12,19 @@ use crate::numeric_date;
 /// Claims whose values an issuer never uses again.
 pub(crate) const IDENTIFIERS: [&str; 5] = ["jti", "sid", "grant_id", "origin_jti", "uti"];
 
+/// Claims by which issuers tell tokens apart; what else an entry may name is configured.
+pub(crate) const CLAIMS: [&str; 9] =
+    ["sub", "client_id", "aud", "tid", "oid", "org_id", "session_state", "session_id", "username"];
+
 /// What an operator may decide about the entries of a source.
 #[derive(Clone, Debug)]
 pub(crate) struct EntryRules {
     /// Claims that identify by themselves.
     pub(crate) identifiers: Box<[ClaimName]>,
+    /// Other claims that entries may name.
+    pub(crate) claims: Box<[ClaimName]>,
     /// Stands in for an entry's `exp` where it has none.
-    pub(crate) max_token_lifetime: Option<Duration>,
+    pub(crate) max_token_lifetime: Duration,
     /// How long past `exp` tokens are accepted.
     pub(crate) leeway: Duration,
 }
@@ -36,6 +42,8 @@ pub(crate) struct Entry {
     pub(crate) withdrawn: bool,
     /// After this moment no token it could match is valid any more.
     pub(crate) ends: UnixTime,
+    /// That moment was reckoned from now, since the entry does not name it.
+    pub(crate) open_ended: bool,
 }
 
 /// Why an entry is none. Such an entry may have been a revocation, so it is never skipped in silence.
@@ -53,16 +61,31 @@ pub(crate) enum EntryError {
     CutOffAhead,
     #[error("neither `issued_before` nor a claim that identifies a token or grant")]
     NothingToMatch,
-    #[error("no `exp`, and no max_token_lifetime is set to stand in for it")]
-    NoEnd,
+    #[error(
+        "a member is neither of the format nor a claim that is known here: name it with Feed::claim or Feed::identifier if your tokens carry it"
+    )]
+    UnknownMember,
+    #[error("`at` lies ahead of the page's own time")]
+    SaidAhead,
     #[error("`withdrawn` is not a boolean, or comes without `at`")]
     BadWithdrawal,
 }
 
+impl EntryRules {
+    fn identifies(&self, name: &str) -> bool {
+        self.identifiers.iter().any(|own| own.as_str() == name)
+    }
+
+    /// Whether tokens may carry it. An entry that names what no token has would match none, and nobody would notice.
+    fn knows(&self, name: &str) -> bool {
+        self.identifies(name) || self.claims.iter().any(|own| own.as_str() == name)
+    }
+}
+
 impl Entry {
-    /// Reads an entry of the native feed (docs/revocation-feed.md).
-    pub(crate) fn read(object: &Object, rules: &EntryRules, wall: UnixTime) -> Result<Self, EntryError> {
-        let mut claims = Vec::new();
+    /// Reads an entry of the native feed (docs/revocation-feed.md), on a page made at `as_of`: our own clock takes no part.
+    pub(crate) fn read(object: &Object, rules: &EntryRules, as_of: UnixTime) -> Result<Self, EntryError> {
+        let mut claims: Vec<(Box<str>, Box<str>)> = Vec::new();
         let (mut issued_before, mut exp, mut at, mut withdrawn) = (None, None, None, false);
         for (name, value) in object.iter() {
             match name.as_ref() {
@@ -74,37 +97,40 @@ impl Entry {
                     _ => return Err(EntryError::BadWithdrawal),
                 },
                 "reason" => {}
+                // Notes for people, and room for what later versions may add.
+                name if name.starts_with("x_") => {}
                 name => {
                     claims.push((spellings(&name).first().map_or(name, |usual| usual).into(), text(value)?))
                 }
             }
         }
+        if !claims.iter().all(|(name, _)| rules.knows(name)) {
+            return Err(EntryError::UnknownMember);
+        }
         if claims.len() > limits::ENTRY_CLAIMS {
             return Err(EntryError::TooManyClaims);
         }
         claims.sort_unstable();
-        let identifies =
-            |(name, _): &(Box<str>, Box<str>)| rules.identifiers.iter().any(|id| id.as_str() == &**name);
-        if issued_before.is_none() && !claims.iter().any(identifies) {
+        if issued_before.is_none() && !claims.iter().any(|(name, _)| rules.identifies(name)) {
             return Err(EntryError::NothingToMatch);
         }
-        if issued_before.is_some_and(|cut_off| cut_off > wall.plus(limits::CUT_OFF_AHEAD)) {
+        if issued_before.is_some_and(|cut_off| cut_off > as_of.plus(limits::CUT_OFF_AHEAD)) {
             return Err(EntryError::CutOffAhead);
+        }
+        if at.is_some_and(|at| at > as_of.plus(limits::SAID_AHEAD)) {
+            return Err(EntryError::SaidAhead);
         }
         if withdrawn && at.is_none() {
             return Err(EntryError::BadWithdrawal);
         }
-        let last_valid = match (exp, rules.max_token_lifetime) {
-            (Some(exp), _) => exp,
-            (None, Some(lifetime)) => issued_before.unwrap_or(wall).plus(lifetime),
-            (None, None) => return Err(EntryError::NoEnd),
-        };
+        let last_valid = exp.unwrap_or_else(|| issued_before.unwrap_or(as_of).plus(rules.max_token_lifetime));
         Ok(Self {
             claims,
             issued_before: issued_before.map(UnixTime::as_secs),
             said_at: at.or(issued_before).map_or(0, UnixTime::as_secs),
             withdrawn,
             ends: last_valid.plus(rules.leeway),
+            open_ended: exp.is_none(),
         })
     }
 }
@@ -134,7 +160,8 @@ mod tests {
     fn read(text: &str) -> Result<Entry, EntryError> {
         let rules = EntryRules {
             identifiers: IDENTIFIERS.iter().map(|name| ClaimName::try_from(*name).unwrap()).collect(),
-            max_token_lifetime: None,
+            claims: CLAIMS.iter().map(|name| ClaimName::try_from(*name).unwrap()).collect(),
+            max_token_lifetime: Duration::from_secs(100),
             leeway: Duration::from_secs(5),
         };
         let object = Object::parse(text.into(), 4, 64).unwrap();
@@ -183,7 +210,8 @@ mod tests {
             (r#"{"exp":1732286400}"#, EntryError::NothingToMatch),
             (r#"{"jti":5,"exp":1732286400}"#, EntryError::BadValue),
             (r#"{"jti":null,"exp":1732286400}"#, EntryError::BadValue),
-            (r#"{"jti":"t"}"#, EntryError::NoEnd),
+            (r#"{"jti":"t","exp":1732286400,"revoked_by":"admin"}"#, EntryError::UnknownMember),
+            (r#"{"jti":"t","exp":1732286400,"at":1732200301}"#, EntryError::SaidAhead),
             (r#"{"jti":"t","exp":"1732286400"}"#, EntryError::BadDate),
             (r#"{"jti":"t","exp":1732286400000}"#, EntryError::BadDate),
             (r#"{"issued_before":1732200000000,"exp":1732286400}"#, EntryError::BadDate),
@@ -191,7 +219,7 @@ mod tests {
             (r#"{"jti":"t","exp":1732286400,"withdrawn":true}"#, EntryError::BadWithdrawal),
             (r#"{"jti":"t","exp":1732286400,"withdrawn":1,"at":1}"#, EntryError::BadWithdrawal),
             (
-                r#"{"jti":"t","a":"","b":"","c":"","d":"","e":"","f":"","g":"","h":"","exp":1732286400}"#,
+                r#"{"jti":"t","sid":"","sub":"","aud":"","tid":"","oid":"","org_id":"","client_id":"","grant_id":"","exp":1732286400}"#,
                 EntryError::TooManyClaims,
             ),
         ];
@@ -204,7 +232,8 @@ mod tests {
     fn a_lifetime_stands_in_for_a_missing_end() {
         let rules = EntryRules {
             identifiers: [ClaimName::try_from("jti").unwrap()].into(),
-            max_token_lifetime: Some(Duration::from_secs(100)),
+            claims: [ClaimName::try_from("sub").unwrap()].into(),
+            max_token_lifetime: Duration::from_secs(100),
             leeway: Duration::ZERO,
         };
         let ends = |text: &str| {

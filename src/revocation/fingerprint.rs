@@ -43,6 +43,10 @@ impl Fingerprints {
         claims: &Object,
         probe: &mut impl FnMut(Fingerprint) -> bool,
     ) -> bool {
+        // A claim that is missing decides, before all combinations of the others are tried.
+        if names.iter().any(|name| !any_value(claims, name, &mut |_| true)) {
+            return false;
+        }
         let mut left = limits::SHAPE_LOOKUPS;
         self.walk(self.0, names, claims, &mut left, probe)
     }
@@ -55,9 +59,9 @@ impl Fingerprints {
         left: &mut usize,
         probe: &mut impl FnMut(Fingerprint) -> bool,
     ) -> bool {
+        let Some(fewer) = left.checked_sub(1) else { return true };
+        *left = fewer;
         let Some((name, rest)) = names.split_first() else {
-            let Some(fewer) = left.checked_sub(1) else { return true };
-            *left = fewer;
             return probe(hasher.finish128().into());
         };
         any_value(claims, name, &mut |value| {

@@ -15,6 +15,8 @@ pub(crate) struct Freshness {
     confirmed: AtomicU64,
     /// One while an entry could not be understood: it may have been a revocation.
     flawed: AtomicU64,
+    /// Entries that the operator chose to ignore.
+    ignored: AtomicU64,
     trouble: Mutex<Option<String>>,
     bounds: Bounds,
 }
@@ -46,7 +48,8 @@ pub enum FreshnessState {
 
 impl Freshness {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { confirmed: AtomicU64::new(0), flawed: AtomicU64::new(0), trouble: Mutex::default(), bounds }
+        let zero = || AtomicU64::new(0);
+        Self { confirmed: zero(), flawed: zero(), ignored: zero(), trouble: Mutex::default(), bounds }
     }
 
     /// A complete answer, asked for at `asked` on the uptime clock: it tells of everything that was said before that.
@@ -61,6 +64,19 @@ impl Freshness {
     pub(crate) fn flaw(&self, trouble: String) {
         self.flawed.store(1, Ordering::Release);
         self.note_trouble(trouble);
+    }
+
+    /// Entries that were ignored by choice: of a whole state, or more of them.
+    pub(crate) fn note_ignored(&self, count: u64, of_everything: bool) {
+        if of_everything {
+            self.ignored.store(count, Ordering::Relaxed);
+        } else {
+            self.ignored.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn ignored(&self) -> u64 {
+        self.ignored.load(Ordering::Relaxed)
     }
 
     /// A failed attempt: what is known stays, only its age grows.

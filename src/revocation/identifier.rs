@@ -25,6 +25,8 @@ pub(super) struct Word {
     pub(super) ends: i64,
     /// How long moka keeps it, from when it was written.
     pub(super) keep: Duration,
+    /// The uptime until which that is.
+    pub(super) until: Duration,
 }
 
 impl Identifiers {

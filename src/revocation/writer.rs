@@ -16,12 +16,12 @@ use crate::limits;
 const LONGEST_KEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// What only the writing side needs to remember.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Writer {
     /// Entries taken back, by kind and claims: an old page that is applied late must not bring them back.
     withdrawn: HashMap<(bool, Fingerprint), Withdrawal, AsItIs>,
-    /// The wall clock at the start, extended by uptime: see [`Writer::time`].
-    wall_at_zero: UnixTime,
+    /// The authorization server's own time, and the uptime at which it was heard.
+    heard: Option<(UnixTime, Duration)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,14 +31,14 @@ struct Withdrawal {
 }
 
 impl Writer {
-    pub(super) fn new(now: Now) -> Self {
-        Self { withdrawn: HashMap::default(), wall_at_zero: now.wall.minus(now.uptime) }
+    pub(super) fn hear(&mut self, as_of: UnixTime, uptime: Duration) {
+        self.heard = Some((as_of, uptime));
     }
 
-    /// The time by which entries end: the earlier of the wall clock and of what it would be, had nobody stepped it. A
-    /// clock that jumps ahead and back again must not have dropped anything meanwhile.
+    /// The time by which entries end: the earlier of our wall clock and the authorization server's, carried on by
+    /// uptime. A machine that starts with a wrong clock, or whose clock jumps, must drop nothing that is in force.
     fn time(&self, now: Now) -> UnixTime {
-        now.wall.min(self.wall_at_zero.plus(now.uptime))
+        self.heard.map_or(now.wall, |(as_of, at)| now.wall.min(as_of.plus(now.uptime.saturating_sub(at))))
     }
 
     pub(super) fn apply(
@@ -59,7 +59,7 @@ impl Writer {
             let applied = match entry.issued_before {
                 None => state
                     .identifiers_of(names)
-                    .map(|place| self.apply_identifier(place, fingerprint, entry, time)),
+                    .map(|place| self.apply_identifier(place, fingerprint, entry, time, now.uptime)),
                 Some(issued_before) => state
                     .cut_offs_of(names)
                     .map(|place| self.apply_cut_off(place, fingerprint, entry, issued_before)),
@@ -77,6 +77,7 @@ impl Writer {
         fingerprint: Fingerprint,
         entry: &Entry,
         time: UnixTime,
+        uptime: Duration,
     ) {
         let known = place.word(fingerprint);
         let ends = known.map_or(i64::MIN, |word| word.ends).max(entry.ends.as_millis());
@@ -87,8 +88,12 @@ impl Writer {
             self.withdraw(false, fingerprint, entry.said_at, ends);
         } else if !self.is_withdrawn(false, fingerprint, entry.said_at) {
             let said_at = known.map_or(i64::MIN, |word| word.said_at).max(entry.said_at);
-            if known.is_none_or(|word| word.said_at < said_at || word.ends < ends) {
-                place.put(fingerprint, Word { said_at, ends, keep: keep(fingerprint, ends, time) });
+            let keep = keep(fingerprint, ends, time);
+            let until = uptime.saturating_add(keep);
+            // Also where it was put while a clock was wrong, and would go too early.
+            let too_early = |word: Word| word.until.saturating_add(limits::ENTRY_LAG / 2) < until;
+            if known.is_none_or(|word| word.said_at < said_at || word.ends < ends || too_early(word)) {
+                place.put(fingerprint, Word { said_at, ends, keep, until });
             }
         }
     }

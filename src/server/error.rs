@@ -76,6 +76,7 @@ impl fmt::Display for StartError {
 
 impl Error for StartError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as &(dyn Error + 'static))
+        // The cause itself is in the words above already.
+        self.source.as_deref().and_then(Error::source)
     }
 }

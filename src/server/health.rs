@@ -27,8 +27,8 @@ pub struct IssuerHealth {
     pub issuer: String,
     /// Its keys.
     pub keys: KeysHealth,
-    /// Its feed; none where the operator chose to do without.
-    pub revocation: Option<FeedHealth>,
+    /// Where its revocations come from; empty where the operator chose to do without.
+    pub feeds: Vec<FeedHealth>,
 }
 
 /// The state of an issuer's keys.
@@ -61,6 +61,8 @@ pub struct KeyHealth {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FeedHealth {
+    /// Its URL, without the query.
+    pub source: String,
     /// Whether requests are served now on routes that do not choose themselves what a stale feed means.
     pub usable: bool,
     /// What the age means.
@@ -71,6 +73,8 @@ pub struct FeedHealth {
     pub identifiers: u64,
     /// Cut-offs in force.
     pub cut_offs: u64,
+    /// Entries that were not understood and ignored by choice; each may be a revocation that is not in force.
+    pub ignored: u64,
     /// What went wrong with the last attempt.
     pub last_error: Option<String>,
 }
@@ -80,7 +84,7 @@ impl Health {
         let issuer = |issuer: &Arc<TrustedIssuer>| IssuerHealth {
             issuer: issuer.name.to_string(),
             keys: KeysHealth::of(&issuer.keys, uptime),
-            revocation: issuer.revocations.as_ref().map(|revocations| FeedHealth::of(revocations, uptime)),
+            feeds: issuer.revocations.iter().map(|revocations| FeedHealth::of(revocations, uptime)).collect(),
         };
         Self { issuers: issuers.iter().map(issuer).collect() }
     }
@@ -88,8 +92,7 @@ impl Health {
     /// Whether every issuer's tokens can be judged now: its keys and its feed are usable.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let feed = |issuer: &IssuerHealth| issuer.revocation.as_ref().is_none_or(|feed| feed.usable);
-        self.issuers.iter().all(|issuer| issuer.keys.usable && feed(issuer))
+        self.issuers.iter().all(|issuer| issuer.keys.usable && issuer.feeds.iter().all(|feed| feed.usable))
     }
 }
 
@@ -123,11 +126,13 @@ impl FeedHealth {
     fn of(revocations: &Revocations, uptime: Duration) -> Self {
         let (identifiers, cut_offs) = revocations.count();
         Self {
+            source: revocations.source.clone(),
             usable: revocations.freshness.suffices(uptime, None).is_ok(),
             state: revocations.freshness.state(uptime),
             age: revocations.freshness.age(uptime).map(|age| age.as_secs_f64()),
             identifiers,
             cut_offs,
+            ignored: revocations.freshness.ignored(),
             last_error: revocations.freshness.trouble(),
         }
     }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use url::Url;
 
 use super::error::StartError;
 use crate::algorithm::{Algorithm, Algorithms};
+use crate::background::discovery;
 use crate::background::fetch::Fetcher;
 use crate::background::jwks::KeySource;
 use crate::background::source::Feed;
@@ -16,7 +18,7 @@ use crate::middleware::metadata::{ProtectedResource, ResourceMetadata};
 use crate::names::{Audience, ClaimName, Issuer};
 use crate::policy::profile::{Profile, Rules};
 use crate::redact::Secret;
-use crate::revocation::entry::{EntryRules, IDENTIFIERS};
+use crate::revocation::entry::{CLAIMS, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::Bounds;
 
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
@@ -162,6 +164,10 @@ impl IssuerSettings {
                 if let Ok(url) = Url::parse(&self.name) {
                     permit(fetcher, "issuer", &url)?;
                 }
+                discovery::placements(&self.issuer()?).map_err(|error| {
+                    let remedy = "Give the issuer's URL, or where its keys are with jwks_url or keys";
+                    StartError::because("issuer", &self.name, error, remedy)
+                })?;
                 Ok((KeyRing::awaiting(), Some(KeySource::Discovery)))
             }
             KeysSetting::Url(url) => {
@@ -218,14 +224,18 @@ pub(super) fn feed(
     fetcher: &Fetcher,
 ) -> Result<(Url, EntryRules, Bounds), StartError> {
     let url = parse_url(fetcher, "revocation", &feed.url)?;
+    if feed.authorization.as_ref().is_some_and(|value| HeaderValue::from_bytes(value.expose()).is_err()) {
+        let remedy = "Trim what comes from a file: a line's end is no part of a token";
+        return Err(StartError::new("bearer", "[secret]", "it cannot stand in a header", remedy));
+    }
     let interval = feed.poll_interval;
     let in_words = |duration: Duration| format!("{duration:?}");
     if interval < SHORTEST_INTERVAL {
         let remedy = "10 ms is the least; 1 s is usual";
         return Err(StartError::new("poll_interval", in_words(interval), "it is too short", remedy));
     }
-    if feed.max_staleness < interval.saturating_mul(2) {
-        let remedy = "Two poll intervals at least, or one late answer refuses everybody";
+    if feed.max_staleness < interval.saturating_mul(3) {
+        let remedy = "Three poll intervals at least, or one late answer refuses everybody";
         return Err(StartError::new(
             "max_staleness",
             in_words(feed.max_staleness),
@@ -236,7 +246,11 @@ pub(super) fn feed(
     let identifiers = IDENTIFIERS.into_iter().chain(feed.identifiers.iter().map(String::as_str)).collect();
     let rules = EntryRules {
         identifiers: claim_names("identifier", identifiers)?,
-        max_token_lifetime: settings.lifetime(),
+        claims: claim_names(
+            "claim",
+            CLAIMS.into_iter().chain(feed.claims.iter().map(String::as_str)).collect(),
+        )?,
+        max_token_lifetime: settings.lifetime().unwrap_or(DEFAULT_LIFETIME),
         leeway: settings.leeway,
     };
     let bounds = Bounds {
@@ -264,8 +278,19 @@ fn parse_url(fetcher: &Fetcher, setting: &'static str, text: &str) -> Result<Url
 }
 
 fn permit(fetcher: &Fetcher, setting: &'static str, url: &Url) -> Result<(), StartError> {
+    if !url.username().is_empty() || url.password().is_some() {
+        let remedy = "Credentials of a feed go into bearer or basic; keys and metadata are public";
+        return Err(StartError::new(setting, "[a URL with credentials]", "it would show them", remedy));
+    }
     fetcher.permits(url).map_err(|_| {
         let remedy = "Use https; for this very machine http is possible with allow_loopback_http";
-        StartError::new(setting, url.as_str(), "it is not https", remedy)
+        StartError::new(setting, shown(url), "it is not https", remedy)
     })
+}
+
+/// A URL without its query, which may hold a key.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.into()
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::ResourceServer;
 use super::error::StartError;
-use super::settings::{self, IssuerSettings, Settings};
+use super::settings::{self, IssuerSettings, Settings, shown};
 use crate::background::fetch::Fetcher;
 use crate::background::jwks::KeyKeeper;
 use crate::background::pull::Puller;
@@ -26,6 +26,10 @@ struct Prepared {
     feed: Option<Puller>,
 }
 
+const ISSUER_REMEDY: &str =
+    "Check that it is spelled as in its metadata and can be reached, or use start_lazily";
+const KEYS_REMEDY: &str = "Check that it can be reached and serves a JWK set, or use start_lazily";
+
 pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, StartError> {
     let (around, prepared) = prepare(settings)?;
     let metadata = settings.resource_metadata(&around.fetcher)?;
@@ -34,19 +38,22 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
     for Prepared { issuer, keys, feed } in prepared {
         if let Some(mut keys) = keys {
             let pause = keys.refresh().await.map_err(|error| {
-                let remedy = "Check that the issuer is spelled as in its metadata and can be reached, or use start_lazily";
-                StartError::because("issuer", issuer.name.as_str(), error, remedy)
+                match keys.url() {
+                    Some(url) => StartError::because("jwks_url", shown(url), error, KEYS_REMEDY),
+                    None => StartError::because("issuer", issuer.name.as_str(), error, ISSUER_REMEDY),
+                }
+                .about(issuer.name.as_str())
             })?;
-            background.spawn(keys.run(Some(pause)));
+            keep_keys(&mut background, &issuer, keys.run(Some(pause)), &around);
         }
         if let Some(mut feed) = feed {
             feed.refresh().await.map_err(|error| {
                 let remedy =
                     "Check that the feed can be reached and speaks for this issuer, or use start_lazily";
-                StartError::because("revocation", feed.url().as_str(), error, remedy)
+                StartError::because("revocation", shown(feed.url()), error, remedy)
                     .about(issuer.name.as_str())
             })?;
-            background.spawn(feed.run(true));
+            keep_feed(&mut background, &issuer, feed.run(true), &around);
         }
         issuers.push(issuer);
     }
@@ -60,14 +67,42 @@ pub(super) fn lazily(settings: &Settings) -> Result<ResourceServer, StartError> 
     let mut issuers = Vec::new();
     for Prepared { issuer, keys, feed } in prepared {
         if let Some(keys) = keys {
-            background.spawn(keys.run(None));
+            keep_keys(&mut background, &issuer, keys.run(None), &around);
         }
         if let Some(feed) = feed {
-            background.spawn(feed.run(false));
+            keep_feed(&mut background, &issuer, feed.run(false), &around);
         }
         issuers.push(issuer);
     }
     Ok(assemble(settings, around, background, issuers, metadata))
+}
+
+fn keep_keys(
+    background: &mut Background,
+    issuer: &Arc<TrustedIssuer>,
+    task: impl Future<Output = ()> + Send + 'static,
+    around: &Surroundings,
+) {
+    let (issuer, news) = (Arc::clone(issuer), around.news.clone());
+    background.spawn(task, move |why| {
+        issuer.keys.note_trouble(why);
+        news.send_replace(());
+    });
+}
+
+fn keep_feed(
+    background: &mut Background,
+    issuer: &Arc<TrustedIssuer>,
+    task: impl Future<Output = ()> + Send + 'static,
+    around: &Surroundings,
+) {
+    let (issuer, news) = (Arc::clone(issuer), around.news.clone());
+    background.spawn(task, move |why| {
+        if let Some(revocations) = &issuer.revocations {
+            revocations.freshness.flaw(why);
+        }
+        news.send_replace(());
+    });
 }
 
 fn prepare(settings: &Settings) -> Result<(Surroundings, Vec<Prepared>), StartError> {
@@ -101,9 +136,8 @@ fn prepare_one(settings: &IssuerSettings, around: &Surroundings) -> Result<Prepa
     let (keys, key_source) = settings.keys(rules.algorithms, &around.fetcher)?;
     let feed = settings.revocation.as_ref();
     let feed = feed.map(|feed| Ok((feed, settings::feed(settings, feed, &around.fetcher)?))).transpose()?;
-    let revocations = feed
-        .as_ref()
-        .map(|(_, (_, _, bounds))| Revocations::new(Freshness::new(*bounds), around.clock.now()));
+    let revocations =
+        feed.as_ref().map(|(_, (url, _, bounds))| Revocations::new(Freshness::new(*bounds), shown(url)));
     let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations });
     let keys = key_source.map(|source| KeyKeeper::new(Arc::clone(&issuer), source, around.clone()));
     let feed = feed.map(|(feed, (url, entry_rules, _))| {

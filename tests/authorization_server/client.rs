@@ -47,7 +47,8 @@ pub(crate) fn clock_at_1000() -> ManualClock {
     ManualClock::new(UnixTime::from_secs(1000))
 }
 
-/// A client of its own, which follows no redirect and does not wait for ever.
+/// A client that follows no redirect and does not wait for ever. Made for each request: a kept connection
+/// that a restart has closed may swallow the next one.
 #[expect(clippy::disallowed_methods, reason = "the one place where these tests open connections")]
 pub(crate) fn client() -> Client {
     let builder = Client::builder().redirect(reqwest::redirect::Policy::none());

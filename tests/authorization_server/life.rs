@@ -7,15 +7,15 @@ use tokio::runtime::{Builder, Runtime};
 use tower_bearer::clock::{Clock, SystemClock};
 use tower_bearer::testing::{Reply, Token};
 
-use crate::client::{client, get, held, poll_url, read, send, start, start_at_1000, try_send};
+use crate::client::{client, get, held, poll_url, read, start, start_at_1000, try_send};
 
 #[tokio::test]
 async fn stopped_means_refused_and_restarted_means_as_before() {
     let (server, clock) = start_at_1000().await;
-    let client = client();
-    let keys = send(client.get(server.jwks_url())).await.body;
+    let jwks = server.jwks_url();
+    let keys = get(&jwks).await.body;
     let poll = poll_url(&server, &read(&server, "").await);
-    let held = held(client.get(&poll), &clock).await;
+    let held = held(client().get(&poll), &clock).await;
 
     let stopwatch = SystemClock::new();
     server.stop().await;
@@ -23,18 +23,18 @@ async fn stopped_means_refused_and_restarted_means_as_before() {
     assert!(held.await.unwrap().is_err(), "open connections are closed");
     assert!(stopwatch.uptime() < Duration::from_secs(5), "nothing is waited for");
     for _ in 0..3 {
-        assert!(try_send(client.get(server.jwks_url())).await.unwrap_err().is_connect());
+        assert!(try_send(client().get(&jwks)).await.unwrap_err().is_connect());
     }
     server.revoke_token("while-it-was-down");
 
     server.restart().await.unwrap();
-    assert_eq!(send(client.get(server.jwks_url())).await.body, keys);
-    let news = send(client.get(&poll)).await.json();
+    assert_eq!(get(&jwks).await.body, keys);
+    let news = get(&poll).await.json();
     assert_eq!(news["revocations"][0]["jti"], "while-it-was-down");
 
     for _ in 0..20 {
         server.restart().await.unwrap();
-        assert_eq!(send(client.get(server.jwks_url())).await.status, 200);
+        assert_eq!(get(&jwks).await.status, 200);
     }
 }
 

@@ -25,7 +25,7 @@ async fn the_gateway_comes_up_before_the_authorization_server() {
     assert_eq!(unready.status, 503);
     assert_eq!(unready.json()["ready"], json!(false));
     assert_eq!(unready.json()["issuers"][0]["keys"]["usable"], json!(false));
-    assert_eq!(unready.json()["issuers"][0]["revocation"]["state"], json!("unknown"));
+    assert_eq!(unready.json()["issuers"][0]["feeds"][0]["state"], json!("unknown"));
     let refused = setup.get("/events", &token).await;
     assert_eq!(refused.status, 503);
     assert!(refused.header("retry-after").is_some() && refused.header("www-authenticate").is_none());
@@ -65,7 +65,7 @@ async fn status_shows_issuers_and_routes() {
     let setup = Setup::start(routes).await;
     setup.server.revoke_subject("somebody");
     until("a revocation in health", async || {
-        admin(&setup, "/status").await.json()["issuers"][0]["revocation"]["cut_offs"] == json!(1)
+        admin(&setup, "/status").await.json()["issuers"][0]["feeds"][0]["cut_offs"] == json!(1)
     })
     .await;
     let answer = admin(&setup, "/status").await;
@@ -75,8 +75,8 @@ async fn status_shows_issuers_and_routes() {
     assert_eq!(issuer["issuer"], json!(setup.server.issuer()));
     assert_eq!(issuer["keys"]["keys"][0]["algorithms"], json!(["ES256"]));
     assert!(issuer["keys"]["age"].is_number() && issuer["keys"]["last_error"].is_null());
-    assert_eq!(issuer["revocation"]["state"], json!("fresh"));
-    assert!(issuer["revocation"]["age"].is_number());
+    assert_eq!(issuer["feeds"][0]["state"], json!("fresh"));
+    assert!(issuer["feeds"][0]["age"].is_number());
     let expected = json!([
         { "path": "/events/any", "methods": null, "public": false, "require": { "any": ["a"] }, "when_stale": null },
         { "path": "/events", "methods": ["GET", "POST"], "public": false, "require": { "all": ["b", "a"] }, "when_stale": "admit" },

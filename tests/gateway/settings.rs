@@ -72,7 +72,7 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
         (feed("snapshot = 'x'"), &["line 10", "snapshot", "not in this version"]),
         (feed("when_stale = 'maybe'"), &["line 10", "when_stale", "`maybe`", "`refuse`"]),
         (feed("poll_interval = '1ms'"), &["poll_interval `1ms`", "10 ms"]),
-        (feed("max_staleness = '1s'"), &["max_staleness `1s`", "Two poll intervals"]),
+        (feed("max_staleness = '1s'"), &["max_staleness `1s`", "Three poll intervals"]),
         (
             feed("").replace("https://as.example/feed", "http://127.0.0.1/"),
             &["line 4", "`revocation.url`", "allow_loopback_http"],

@@ -125,5 +125,5 @@ pub(crate) async fn within<T>(
 
 /// The health of the only feed.
 pub(crate) fn feed_health(api: &ResourceServer) -> FeedHealth {
-    api.health().issuers.remove(0).revocation.unwrap()
+    api.health().issuers.remove(0).feeds.remove(0)
 }

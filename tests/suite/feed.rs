@@ -90,7 +90,7 @@ async fn an_unreachable_feed_forgets_nothing_and_goes_stale() {
     let lenient = any_token().when_stale(WhenStale::Admit);
     assert_eq!(ask(&world.api, lenient.clone(), request(&live)).await.status, 200, "the route says so");
     assert_eq!(ask(&world.api, lenient.clone(), request(&revoked)).await.status, 401);
-    assert_eq!(world.api.health().issuers[0].revocation.as_ref().unwrap().state, FreshnessState::Stale);
+    assert_eq!(world.api.health().issuers[0].feeds[0].state, FreshnessState::Stale);
 
     world.issuer.restart().await.unwrap();
     world.settle(2).await;
@@ -208,8 +208,11 @@ async fn a_feed_that_goes_back_in_time_is_stale() {
     let old = json!({"iss": world.issuer.issuer(), "as_of": NOW - 100, "full": true, "cursor": "x", "revocations": []});
     world.issuer.set_reply(&world.issuer.feed_url(), Reply::json(&old));
     world.poll_in_vain().await;
-    assert!(world.last_error().unwrap().contains("went back in time"));
-    assert_eq!(world.status(&world.issuer.mint(token())).await, 503);
+    assert!(world.last_error().unwrap().contains("older than earlier ones"), "{:?}", world.last_error());
+    let good = world.issuer.mint(token());
+    assert_eq!(world.status(&good).await, 200, "what was known before is not older for it");
+    world.clock.advance(Duration::from_secs(25));
+    assert_eq!(world.status(&good).await, 503, "and it grows no younger");
 }
 
 #[tokio::test]
@@ -233,4 +236,80 @@ async fn without_a_revocation_feed_nothing_is_asked() {
     clock.advance(POLL * 10);
     assert_eq!(ask(&api, any_token(), request(&revoked)).await.status, 200);
     assert_eq!(server.requests(&server.feed_url()), 0);
+}
+
+/// A cache or a stuck replica that answers the same over and over: complete, well-formed, and old.
+#[tokio::test]
+async fn a_feed_whose_time_stands_still_grows_old() {
+    let world = World::new().await;
+    let good = world.issuer.mint(token().lifetime(Duration::from_secs(3600)));
+    let frozen =
+        json!({"iss": world.issuer.issuer(), "as_of": NOW, "full": true, "cursor": "x", "revocations": []});
+    world.issuer.set_reply(&world.issuer.feed_url(), Reply::json(&frozen));
+    let asked = |world: &World| world.issuer.requests(&world.issuer.feed_url());
+    let mut statuses = Vec::new();
+    for _ in 0..40 {
+        world.settle(2).await;
+        let before = asked(&world);
+        world.clock.advance(POLL);
+        world.until(|world| asked(world) > before).await;
+        statuses.push(world.status(&good).await);
+    }
+    assert!(statuses[..25].iter().all(|status| *status == 200), "{statuses:?}");
+    assert_eq!(statuses[39], 503, "{statuses:?}");
+}
+
+/// What cannot be placed in time cannot be told from what was revoked.
+#[tokio::test]
+async fn a_token_without_iat_needs_a_server_without_a_feed() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let timeless = server.mint(token().without("iat"));
+    let profile = tower_bearer::Profile::Generic;
+    let with = builder(&server, &clock).profile(profile).revocation(feed(&server)).start().await.unwrap();
+    let without = builder(&server, &clock).profile(profile).without_revocation().start().await.unwrap();
+    assert_eq!(
+        ask(&with, any_token(), request(&timeless)).await.rejection.unwrap().kind(),
+        Kind::MissingClaim
+    );
+    assert_eq!(ask(&without, any_token(), request(&timeless)).await.status, 200);
+}
+
+/// A note that an operator adds to an entry must not turn it into one that matches nothing.
+#[tokio::test]
+async fn unknown_members_of_an_entry_are_not_silently_claims() {
+    let world = World::new().await;
+    let (noted, disarmed) = (world.issuer.mint(token()), world.issuer.mint(token()));
+    let entry = |token: &str, member: &str| {
+        let jti: serde_json::Value = serde_json::from_slice(
+            &base64_simd::URL_SAFE_NO_PAD.decode_to_vec(token.split('.').nth(1).unwrap()).unwrap(),
+        )
+        .unwrap();
+        json!({"jti": jti["jti"], "exp": NOW + 60, member: "admin"})
+    };
+    world.issuer.publish(entry(&noted, "x_revoked_by"));
+    world.poll().await;
+    assert_eq!(world.ask(&noted).await.rejection.unwrap().kind(), Kind::Revoked, "room for notes");
+    world.issuer.publish(entry(&disarmed, "revoked_by"));
+    world.poll_in_vain().await;
+    assert_eq!(world.ask(&disarmed).await.rejection.unwrap().kind(), Kind::RevocationsStale);
+    assert!(world.last_error().unwrap().contains("Feed::claim"), "{:?}", world.last_error());
+}
+
+/// One unanswered question does not cost the cursor: a server in trouble is not asked for everything.
+#[tokio::test]
+async fn after_an_outage_the_feed_goes_on_from_its_cursor() {
+    let world = World::new().await;
+    let before = world.issuer.mint(token());
+    world.issuer.revoke_jwt(&before);
+    world.poll().await;
+    world.issuer.set_reply(&world.issuer.feed_url(), Reply::status(503));
+    world.poll_in_vain().await;
+    // Only a question with the cursor can be answered with less than everything.
+    let news = json!({"iss": world.issuer.issuer(), "as_of": NOW + 20, "cursor": "y", "revocations": []});
+    world.issuer.set_reply(&world.issuer.feed_url(), Reply::json(&news));
+    world.settle(2).await;
+    world.clock.advance(Duration::from_secs(8));
+    world.until(|world| world.last_error().is_none()).await;
+    assert_eq!(world.status(&before).await, 401);
 }

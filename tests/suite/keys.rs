@@ -37,17 +37,69 @@ async fn one_fetch_answers_all_requests_with_an_unknown_kid() {
     assert_eq!(world.issuer.requests(&jwks), before + 1);
 }
 
+/// ADR 3: absence is proven for the token that asked, and for a while nobody is asked again.
 #[tokio::test]
-async fn a_kid_that_the_issuer_has_not_is_refused_and_asked_for_once() {
+async fn a_kid_that_the_issuer_has_not_is_asked_for_once_in_a_while() {
     let world = World::new().await;
     let jwks = world.issuer.jwks_url();
     let before = world.issuer.requests(&jwks);
     let forged = world.issuer.mint(token().header("kid", "made-up"));
-    for _ in 0..10 {
+    for round in 1..=3 {
         let answer = world.ask(&forged).await;
         assert_eq!((answer.status, answer.rejection.unwrap().kind()), (401, Kind::UnknownKey));
+        for _ in 0..10 {
+            let answer = world.ask(&forged).await;
+            assert_eq!((answer.status, answer.rejection.unwrap().kind()), (503, Kind::KeysPending));
+            assert!(answer.retry_after.unwrap() <= 5);
+        }
+        assert_eq!(world.issuer.requests(&jwks), before + round);
+        world.settle(2).await;
+        world.clock.advance(Duration::from_secs(5));
     }
-    assert_eq!(world.issuer.requests(&jwks), before + 1);
+}
+
+/// An issuer that signs with a key before it publishes it: its tokens are too early, never invalid for long.
+#[tokio::test]
+async fn a_key_that_is_published_late_is_found_after_the_cooldown() {
+    let world = World::new().await;
+    let jwks = world.issuer.jwks_url();
+    let old = fetch(&jwks).await;
+    world.issuer.rotate_keys().await.unwrap();
+    world.issuer.set_reply(&jwks, Reply::status(200).content_type("application/json").body(old));
+    assert_eq!(world.status(&world.issuer.mint(token())).await, 401, "proven absent");
+    world.issuer.clear_reply(&jwks);
+    for _ in 0..4 {
+        assert_eq!(world.status(&world.issuer.mint(token())).await, 503, "undecided, not invalid");
+        world.clock.advance(Duration::from_secs(1));
+    }
+    world.settle(2).await;
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.status(&world.issuer.mint(token())).await, 200);
+}
+
+/// Without a `kid` the right key may be one that has not been seen yet.
+#[tokio::test]
+async fn tokens_without_a_kid_survive_a_rotation_too() {
+    let world = World::new().await;
+    let nameless = || world.issuer.mint(token().without_header("kid"));
+    assert_eq!(world.status(&nameless()).await, 200);
+    world.issuer.rotate_keys().await.unwrap();
+    assert_eq!(world.status(&nameless()).await, 200);
+    let forged = world.issuer.mint(token().signed_by_unknown_key().without_header("kid"));
+    world.settle(2).await;
+    world.clock.advance(Duration::from_secs(5));
+    assert_eq!(world.status(&forged).await, 401, "proven by a fetch of its own");
+}
+
+#[tokio::test]
+async fn a_shared_secret_fits_any_kid() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let secret = b"0123456789abcdef0123456789abcdef";
+    let api = builder(&server, &clock).shared_secret(*secret).without_revocation().start().await.unwrap();
+    let signed =
+        token().algorithm(tower_bearer::Algorithm::HS256).header("kid", "k1").signed_with_secret(secret);
+    assert_eq!(ask(&api, any_token(), request(&server.mint(signed))).await.status, 200);
 }
 
 /// A flood of made-up kids neither fetches more than once in a while, nor touches those with a known kid.
@@ -112,7 +164,7 @@ async fn given_keys_need_nobody() {
     let clock = clock();
     let server = issuer(&clock).await;
     let jwks = server.jwks_url();
-    let set = reqwest_text(&jwks).await;
+    let set = fetch(&jwks).await;
     let fetched = server.requests(&jwks);
     let api = builder(&server, &clock).keys(set).without_revocation().start().await.unwrap();
     assert_eq!(ask(&api, any_token(), request(&server.mint(token()))).await.status, 200);
@@ -122,7 +174,7 @@ async fn given_keys_need_nobody() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own client")]
-async fn reqwest_text(url: &str) -> String {
+async fn fetch(url: &str) -> String {
     let body = reqwest::Client::new().get(url).send().await.unwrap().bytes().await.unwrap();
     String::from_utf8(body.to_vec()).unwrap()
 }

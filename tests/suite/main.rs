@@ -12,6 +12,7 @@ mod metadata;
 mod profiles;
 mod readiness;
 mod routes;
+mod rows;
 mod start;
 mod tokens;
 mod world;

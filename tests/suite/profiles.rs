@@ -9,7 +9,7 @@ use tower_bearer::{AccessToken, Profile, RejectionKind as Kind, ResourceServer, 
 use super::world::{AUDIENCE, NOW, ask, builder, clock, issuer, request};
 
 /// A token with nothing but what is given; `iss`, `iat` and `exp` come from the server.
-fn bare(typ: Option<&str>, claims: Value) -> Token {
+fn bare(typ: Option<&str>, claims: &Value) -> Token {
     let mut token = Token::new(AUDIENCE);
     for name in ["sub", "client_id", "jti", "scope", "grant_id"] {
         token = token.without(name);
@@ -142,7 +142,7 @@ fn vendors() -> Vec<Vendor> {
 
 /// `null` stands for a claim that is not there.
 fn mint(server: &AuthorizationServer, typ: Option<&str>, claims: &Value) -> String {
-    let mut token = bare(typ, claims.clone());
+    let mut token = bare(typ, claims);
     for (name, value) in claims.as_object().unwrap() {
         if value.is_null() {
             token = token.without(name.as_str());

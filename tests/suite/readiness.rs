@@ -91,3 +91,25 @@ async fn a_known_key_is_not_waited_for() {
     let Poll::Ready(Ok(response)) = answer.as_mut().poll(&mut context) else { panic!("it waits") };
     assert_eq!(response.status(), 200);
 }
+
+/// Forged tokens wait for the issuer with nothing in their hands: they must not use up what the inner service has to give.
+#[tokio::test]
+async fn a_token_that_waits_holds_no_permit() {
+    let world = World::new().await;
+    world.issuer.set_reply(&world.issuer.jwks_url(), tower_bearer::testing::Reply::never());
+    let limited = ConcurrencyLimit::new(service_fn(ok), 2);
+    let service = world.api.protect(any_token()).layer(limited);
+    let mut waiting = Vec::new();
+    for n in 0..10 {
+        let forged = request(&world.issuer.mint(token().header("kid", format!("made-up-{n}"))));
+        let mut service = service.clone();
+        waiting.push(Box::pin(service.ready().await.unwrap().call(forged)));
+    }
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(waiting.iter_mut().all(|answer| answer.as_mut().poll(&mut context).is_pending()));
+    let good = service.clone().oneshot(request(&world.issuer.mint(token())));
+    let Poll::Ready(Ok(answer)) = std::pin::pin!(good).as_mut().poll(&mut context) else {
+        panic!("it waits too")
+    };
+    assert_eq!(answer.status(), 200);
+}

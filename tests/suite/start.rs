@@ -119,6 +119,10 @@ async fn settings_that_do_not_work() {
             "RS256",
         ),
         (with().audience("").without_revocation(), "audience", "empty"),
+        (with().jwks_url("https://u:hunter2@as.example/").without_revocation(), "jwks_url", "credentials"),
+        (with().revocation(Feed::new("https://u:hunter2@as.example/")), "revocation", "credentials"),
+        (with().revocation(feed(&server).bearer("secret\n")), "bearer", "Trim"),
+        (with().revocation(feed(&server).claim("a b")), "claim", "byte 1"),
         (with().scope_claims(["a b"]).without_revocation(), "scope_claims", "byte 1"),
         (with().jwks_url("http://as.example/").without_revocation(), "jwks_url", "https"),
         (with().jwks_url("jwks").without_revocation(), "jwks_url", "URL"),
@@ -133,8 +137,27 @@ async fn settings_that_do_not_work() {
         ),
     ];
     for (builder, setting, words) in cases {
-        says(&builder.start().await.unwrap_err(), setting, &[words]);
+        let error = builder.start().await.unwrap_err();
+        says(&error, setting, &[words]);
+        assert!(!format!("{error:?}").contains("hunter2"));
     }
+}
+
+/// Also where nobody is asked at start: such settings could never work.
+#[tokio::test]
+async fn settings_are_judged_by_a_lazy_start_too() {
+    for issuer in ["accounts.example", "https://as.example/?a=b"] {
+        let builder = ResourceServer::builder().issuer(issuer).audience(AUDIENCE).without_revocation();
+        assert_eq!(builder.start_lazily().unwrap_err().setting(), "issuer", "{issuer}");
+    }
+}
+
+#[tokio::test]
+async fn the_setting_that_is_wrong_is_the_one_that_is_named() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let dead = builder(&server, &clock).jwks_url("http://127.0.0.1:1/jwks").without_revocation();
+    says(&dead.start().await.unwrap_err(), "jwks_url", &["http://127.0.0.1:1/jwks", "refused"]);
 }
 
 #[test]

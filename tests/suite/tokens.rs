@@ -295,3 +295,15 @@ async fn the_generic_profile_asks_for_less_and_still_for_the_essentials() {
         assert_eq!(answer.rejection.map(|r| r.kind()), kind, "{token:?}");
     }
 }
+
+/// Keycloak writes an object for each client that a user has roles in.
+#[tokio::test]
+async fn a_token_may_be_large_where_no_single_object_is() {
+    let world = World::new().await;
+    let access: serde_json::Map<_, _> =
+        (0..130).map(|n| (format!("client-{n}"), json!({"roles": ["r"]}))).collect();
+    assert_eq!(world.status(&world.issuer.mint(token().claim("resource_access", access))).await, 200);
+    let wide: serde_json::Map<_, _> = (0..257).map(|n| (n.to_string(), json!(1))).collect();
+    let answer = world.ask(&world.issuer.mint(token().claim("wide", wide))).await;
+    assert_eq!(answer.rejection.unwrap().kind(), Kind::MalformedToken);
+}

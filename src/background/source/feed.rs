@@ -1,5 +1,6 @@
 //! The native feed: its settings (docs/revocation-feed.md).
 
+use std::fmt;
 use std::time::Duration;
 
 use base64_simd::STANDARD;
@@ -18,7 +19,7 @@ use crate::redact::Secret;
 ///     .poll_interval(Duration::from_secs(1))
 ///     .max_staleness(Duration::from_secs(30));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Feed {
     pub(crate) url: String,
     pub(crate) poll_interval: Duration,
@@ -27,7 +28,19 @@ pub struct Feed {
     pub(crate) when_stale: WhenStale,
     pub(crate) authorization: Option<Secret>,
     pub(crate) identifiers: Vec<String>,
+    pub(crate) claims: Vec<String>,
     pub(crate) ignore_unknown_entries: bool,
+}
+
+/// Its URL may carry a key in the query, so that it is not shown.
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url.split(['?', '#']).next().unwrap_or_default();
+        f.debug_struct("Feed")
+            .field("url", &url)
+            .field("poll_interval", &self.poll_interval)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Feed {
@@ -42,12 +55,13 @@ impl Feed {
             when_stale: WhenStale::Refuse,
             authorization: None,
             identifiers: Vec::new(),
+            claims: Vec::new(),
             ignore_unknown_entries: false,
         }
     }
 
-    /// Time from one question to the next: a revocation is refused at the latest this long after it was made, plus one
-    /// round trip. Default 1 s.
+    /// Time from one question to the next. While questions are answered, a revocation is refused at the latest this long
+    /// after it was made, plus one round trip; otherwise `max_staleness` is the bound. Default 1 s.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.poll_interval = interval;
@@ -96,6 +110,15 @@ impl Feed {
     #[must_use]
     pub fn identifier(mut self, claim: impl Into<String>) -> Self {
         self.identifiers.push(claim.into());
+        self
+    }
+
+    /// A claim that cut-offs may name, besides `sub`, `client_id`, `aud`, `tid`, `oid`, `org_id`, `session_state`,
+    /// `session_id`, `username` and the identifiers. An entry that names another is not understood: it would silently
+    /// match no token.
+    #[must_use]
+    pub fn claim(mut self, claim: impl Into<String>) -> Self {
+        self.claims.push(claim.into());
         self
     }
 

@@ -21,7 +21,7 @@ fn headers(rejection: Rejection, policy: &Policy) -> (u16, Option<String>, Optio
 #[test]
 fn the_golden_file_has_every_answer() {
     let mut lines = String::new();
-    for kind in RejectionKind::ALL {
+    for &kind in RejectionKind::ALL {
         let needs = all_of(["read:events", "write:events"]);
         let mut rejection = Rejection::new(kind);
         if kind == RejectionKind::InsufficientScope {
@@ -37,7 +37,10 @@ fn the_golden_file_has_every_answer() {
         let grpc: Response<Bytes> = answer(rejection, &realm, &needs, grpc, &ProblemJson);
         assert!(grpc.body().is_empty() && grpc.status() == 200);
         let header = |response: &Response<Bytes>, name: &str| {
-            response.headers().get(name).map_or("-".to_owned(), |value| value.to_str().unwrap().to_owned())
+            response
+                .headers()
+                .get(name)
+                .map_or_else(|| "-".to_owned(), |value| value.to_str().unwrap().to_owned())
         };
         assert_eq!(header(&plain, "www-authenticate"), header(&grpc, "www-authenticate"));
         lines += &format!(
@@ -69,7 +72,7 @@ fn challenges_are_quoted_and_say_what_is_needed() {
 /// BR-15: no parameter twice. BR-16: only allowed characters.
 #[test]
 fn every_challenge_parses() {
-    for kind in RejectionKind::ALL {
+    for &kind in RejectionKind::ALL {
         let needs = all_of(["a", "b"]);
         let (status, challenge, _) = headers(Rejection::new(kind).needing(needs.needed()), &needs);
         let Some(challenge) = challenge else {
