@@ -307,3 +307,53 @@ async fn a_token_may_be_large_where_no_single_object_is() {
     let answer = world.ask(&world.issuer.mint(token().claim("wide", wide))).await;
     assert_eq!(answer.rejection.unwrap().kind(), Kind::MalformedToken);
 }
+
+/// Every claim that we read × every JSON type: what is decided about each, in one place.
+#[tokio::test]
+async fn every_claim_of_every_type_is_decided() {
+    let world = World::new().await;
+    let types = [
+        ("null", json!(null)),
+        ("bool", json!(true)),
+        ("integer", json!(NOW)),
+        ("fraction", json!(NOW as f64 + 0.5)),
+        ("string", json!("x")),
+        ("empty string", json!("")),
+        ("array", json!(["x"])),
+        ("empty array", json!([])),
+        ("object", json!({"x": "x"})),
+    ];
+    // `+` admitted, `m` missing claim, `a` wrong audience, `i` unknown issuer, `s` sender-constrained,
+    // `t` not an access token; one letter a type, in the order above.
+    let table = [
+        ("iss", "iiiiiiiii"),
+        ("aud", "mmmmaaaam"),
+        ("exp", "mm++mmmmm"),
+        ("iat", "mm++mmmmm"),
+        ("nbf", "mm++mmmmm"),
+        ("sub", "mmmm+mmmm"),
+        ("client_id", "mmmm+mmmm"),
+        ("jti", "mmmm+mmmm"),
+        ("azp", "mmmm+mmmm"),
+        ("uti", "mmmm+mmmm"),
+        ("scope", "+++++++++"),
+        ("cnf", "sssssssss"),
+        ("events", "ttttttttt"),
+        ("anything", "+++++++++"),
+    ];
+    for (claim, letters) in table {
+        for ((kind, value), letter) in types.iter().zip(letters.chars()) {
+            let expected = match letter {
+                '+' => None,
+                'm' => Some(Kind::MissingClaim),
+                'a' => Some(Kind::WrongAudience),
+                'i' => Some(Kind::UnknownIssuer),
+                's' => Some(Kind::SenderConstrained),
+                't' => Some(Kind::WrongType),
+                other => panic!("{other}"),
+            };
+            let answer = world.ask(&world.issuer.mint(token().claim(claim, value.clone()))).await;
+            assert_eq!(answer.rejection.map(|rejection| rejection.kind()), expected, "{claim}: {kind}");
+        }
+    }
+}
