@@ -24,6 +24,10 @@ pub(crate) struct KeyRing {
     set: ArcSwap<KeySet>,
     /// Uptime in milliseconds plus one at which the set was last confirmed by the issuer; zero before the first time.
     confirmed: AtomicU64,
+    /// Uptime in milliseconds until which the set is relied on.
+    good_until: AtomicU64,
+    /// How long a set is relied on after it should have been fetched again.
+    stale_after: Duration,
     /// Fixed keys do not age.
     fixed: bool,
     pub(crate) bell: Bell,
@@ -32,8 +36,8 @@ pub(crate) struct KeyRing {
 
 impl KeyRing {
     /// A ring that is empty until the first key set arrives.
-    pub(crate) fn awaiting() -> Self {
-        Self::holding(KeySet::default(), false)
+    pub(crate) fn awaiting(stale_after: Duration) -> Self {
+        Self { stale_after, ..Self::holding(KeySet::default(), false) }
     }
 
     /// A ring whose keys were given by the operator.
@@ -45,6 +49,8 @@ impl KeyRing {
         Self {
             set: ArcSwap::from_pointee(set),
             confirmed: AtomicU64::new(0),
+            good_until: AtomicU64::new(0),
+            stale_after: limits::KEYS_STALE_AFTER,
             fixed,
             bell: Bell::new(),
             trouble: Mutex::new(None),
@@ -53,7 +59,7 @@ impl KeyRing {
 
     /// The keys, unless there are none yet or nobody has confirmed them for too long.
     pub(crate) fn current(&self, uptime: Duration) -> Option<Guard<Arc<KeySet>>> {
-        let usable = self.fixed || self.age(uptime).is_some_and(|age| age < limits::KEYS_STALE_AFTER);
+        let usable = self.fixed || millis(uptime) < self.good_until.load(Ordering::Acquire);
         usable.then(|| self.set.load())
     }
 
@@ -72,12 +78,19 @@ impl KeyRing {
     }
 
     /// Replaces the set: a key that is not in it stops verifying with the next request.
-    pub(crate) fn replace(&self, set: KeySet, confirmed: Duration) {
+    pub(crate) fn replace(&self, set: KeySet, confirmed: Duration, holds: Duration) {
         let set = Arc::new(set);
         let before = self.set.swap(Arc::clone(&set));
         let gone = before.keys().iter().filter_map(|key| key.kid()).filter(|kid| !set.has_kid(kid));
         gone.for_each(|kid| self.bell.note_taken_away(kid, confirmed));
-        self.confirmed.store(millis_plus_one(confirmed), Ordering::Release);
+        self.confirm(confirmed, holds);
+    }
+
+    /// The issuer says at `confirmed` that the set is still this one, for as long as it `holds`.
+    pub(crate) fn confirm(&self, confirmed: Duration, holds: Duration) {
+        self.confirmed.store(millis(confirmed).saturating_add(1), Ordering::Release);
+        let until = confirmed.saturating_add(holds).saturating_add(self.stale_after);
+        self.good_until.store(millis(until), Ordering::Release);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -97,8 +110,8 @@ impl KeyRing {
     }
 }
 
-fn millis_plus_one(uptime: Duration) -> u64 {
-    u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX - 1).saturating_add(1)
+fn millis(uptime: Duration) -> u64 {
+    u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -110,15 +123,16 @@ mod tests {
 
     #[test]
     fn keys_are_unknown_then_current_then_too_old() {
-        let ring = KeyRing::awaiting();
+        let holds = Duration::from_secs(60);
+        let ring = KeyRing::awaiting(limits::KEYS_STALE_AFTER);
         assert!(ring.current(Duration::ZERO).is_none());
-        ring.replace(KeySet::default(), Duration::from_secs(10));
+        ring.replace(KeySet::default(), Duration::from_secs(10), holds);
         assert!(ring.current(Duration::from_secs(10)).is_some());
         ring.note_trouble("connection refused".to_owned());
-        let last = Duration::from_secs(10) + limits::KEYS_STALE_AFTER;
+        let last = Duration::from_secs(10) + holds + limits::KEYS_STALE_AFTER;
         assert!(ring.current(last - Duration::from_millis(1)).is_some());
         assert!(ring.current(last).is_none());
-        ring.replace(KeySet::default(), last);
+        ring.confirm(last, holds);
         assert!(ring.current(last).is_some() && ring.trouble().is_none());
     }
 

@@ -42,9 +42,13 @@ pub(crate) const BELL_COOLDOWN: Duration = Duration::from_secs(5);
 pub(crate) const BELL_WAITERS: usize = 1024;
 /// `kid`s remembered as absent from the newest key set.
 pub(crate) const ABSENT_KEY_IDS: u64 = 256;
-/// Time between two scheduled key fetches.
+/// Time between two scheduled key fetches, where the issuer does not say how long its keys hold.
 pub(crate) const KEYS_REFRESH: Duration = Duration::from_secs(300);
-/// How long a key set that can no longer be fetched is relied on.
+/// What an issuer may say about that is kept within these bounds: a key that it takes away must go soon.
+pub(crate) const KEYS_REFRESH_BOUNDS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(60)..=Duration::from_secs(3600);
+/// How long a key set that can no longer be fetched is relied on, unless configured; counted from when it should have
+/// been fetched again.
 pub(crate) const KEYS_STALE_AFTER: Duration = Duration::from_secs(3600);
 
 // === Revocation feed ===

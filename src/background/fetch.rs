@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+    RETRY_AFTER,
 };
 use url::{Host, Url};
 
@@ -44,6 +45,10 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: Option<String>,
     pub(crate) etag: Option<String>,
+    /// For how long the server says that this holds (`Cache-Control: max-age`, RFC 9111 §5.2.2.1).
+    pub(crate) max_age: Option<Duration>,
+    /// When the server wants to be asked again (`Retry-After` in seconds, RFC 9110 §10.2.3).
+    pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -111,6 +116,8 @@ impl Fetcher {
         let status = response.status().as_u16();
         let content_type = text(response.headers(), &CONTENT_TYPE);
         let etag = text(response.headers(), &ETAG);
+        let max_age = text(response.headers(), &CACHE_CONTROL).and_then(|value| max_age(&value));
+        let retry_after = text(response.headers(), &RETRY_AFTER).and_then(|value| seconds(&value));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
             if body.len() + chunk.len() > question.limit {
@@ -118,7 +125,7 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, content_type, etag, body })
+        Ok(Answer { status, content_type, etag, max_age, retry_after, body })
     }
 }
 
@@ -134,6 +141,23 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 fn text(headers: &HeaderMap, name: &reqwest::header::HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// The `max-age` among the directives; zero where the answer must not be stored.
+fn max_age(directives: &str) -> Option<Duration> {
+    let mut directives = directives.split(',').map(str::trim);
+    directives.find_map(|directive| match directive.split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("max-age") => seconds(value.trim_matches('"')),
+        None if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache") => {
+            Some(Duration::ZERO)
+        }
+        _ => None,
+    })
+}
+
+/// A delay in seconds; dates are not read.
+fn seconds(text: &str) -> Option<Duration> {
+    text.trim().parse().ok().map(Duration::from_secs)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "an adapter for map_err")]
@@ -155,6 +179,24 @@ fn words(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lifetimes_are_read_from_cache_control() {
+        let table = [
+            ("max-age=300", Some(300)),
+            ("public, Max-Age=60, must-revalidate", Some(60)),
+            ("max-age=\"5\"", Some(5)),
+            ("no-store", Some(0)),
+            ("private", None),
+            ("max-age=-1", None),
+            ("max-age=soon", None),
+            ("s-maxage=9", None),
+            ("", None),
+        ];
+        for (value, secs) in table {
+            assert_eq!(max_age(value), secs.map(Duration::from_secs), "{value}");
+        }
+    }
 
     #[test]
     fn http_is_for_loopback_and_only_when_allowed() {

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::backoff::Backoff;
 use super::discovery::{self, DiscoveryError};
-use super::fetch::{FetchError, Question};
+use super::fetch::{Answer, FetchError, Question};
 use super::{Surroundings, jittered};
 use crate::issuer::TrustedIssuer;
 use crate::keys::{KeySet, KeySetError};
@@ -31,9 +31,19 @@ pub(crate) enum KeysError {
     #[error("{url}: {error}")]
     Fetch { url: Url, error: FetchError },
     #[error("{url} answered {status}")]
-    Status { url: Url, status: u16 },
+    Status { url: Url, status: u16, retry_after: Option<Duration> },
     #[error("{url}: {error}")]
     Set { url: Url, error: KeySetError },
+}
+
+impl KeysError {
+    /// When the issuer wants to be asked again.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Discovery(_) | Self::Fetch { .. } | Self::Set { .. } => None,
+        }
+    }
 }
 
 /// The task of one issuer.
@@ -46,11 +56,27 @@ pub(crate) struct KeyKeeper {
     healthy: bool,
     /// Uptime of the last fetch that the bell caused.
     answered: Option<Duration>,
+    known: Option<Known>,
+}
+
+/// The entity tag of the set in the ring, and where it came from.
+#[derive(Debug)]
+struct Known {
+    url: Url,
+    etag: String,
 }
 
 impl KeyKeeper {
     pub(crate) fn new(issuer: Arc<TrustedIssuer>, source: KeySource, around: Surroundings) -> Self {
-        Self { issuer, source, around, backoff: Backoff::default(), healthy: true, answered: None }
+        Self {
+            issuer,
+            source,
+            around,
+            backoff: Backoff::default(),
+            healthy: true,
+            answered: None,
+            known: None,
+        }
     }
 
     /// The URL that the operator pinned.
@@ -102,7 +128,9 @@ impl KeyKeeper {
                 self.healthy = false;
                 // While nobody can be admitted, the issuer's return must be noticed soon.
                 let blind = self.issuer.keys.current(self.around.clock.uptime()).is_none();
-                self.backoff.pause(if blind { limits::BACKOFF_BLIND } else { limits::BACKOFF_LONGEST })
+                let pause =
+                    self.backoff.pause(if blind { limits::BACKOFF_BLIND } else { limits::BACKOFF_LONGEST });
+                pause.max(error.retry_after().unwrap_or_default().min(limits::BACKOFF_LONGEST))
             }
         }
     }
@@ -110,19 +138,22 @@ impl KeyKeeper {
     /// Fetches once. Returns how long to wait before the next time.
     pub(crate) async fn refresh(&mut self) -> Result<Duration, KeysError> {
         let asked = self.around.clock.uptime();
-        let ring = &self.issuer.keys;
+        let issuer = Arc::clone(&self.issuer);
+        let ring = &issuer.keys;
         ring.bell.begin();
         let outcome = self.fetch().await;
         let succeeded = outcome.is_ok();
         let result = match outcome {
-            Ok(set) => {
-                for odd in set.odd() {
-                    let kid = odd.kid.as_deref().map(|kid| Shown(kid).to_string());
-                    tracing::debug!(issuer = %self.issuer.name, ?kid, error = %odd.error, "key left out");
+            Ok((set, holds)) => {
+                match set {
+                    Some(set) => {
+                        self.note_odd(&set);
+                        ring.replace(set, asked, holds);
+                    }
+                    None => ring.confirm(asked, holds),
                 }
-                ring.replace(set, asked);
                 self.backoff.reset();
-                Ok(jittered(limits::KEYS_REFRESH))
+                Ok(jittered(holds))
             }
             Err(error) => {
                 ring.note_trouble(error.to_string());
@@ -134,27 +165,47 @@ impl KeyKeeper {
         result
     }
 
-    async fn fetch(&self) -> Result<KeySet, KeysError> {
+    fn note_odd(&self, set: &KeySet) {
+        for odd in set.odd() {
+            let kid = odd.kid.as_deref().map(|kid| Shown(kid).to_string());
+            tracing::debug!(issuer = %self.issuer.name, ?kid, error = %odd.error, "key left out");
+        }
+    }
+
+    /// The set, unless it is still the one that is known, and for how long it holds.
+    async fn fetch(&mut self) -> Result<(Option<KeySet>, Duration), KeysError> {
         let url = match &self.source {
             KeySource::Discovery => discovery::keys_url(&self.around.fetcher, &self.issuer.name).await?,
             KeySource::Url(url) => url.clone(),
         };
+        let known = self.known.as_ref().filter(|known| known.url == url).map(|known| known.etag.as_str());
+        let conditional = known.is_some();
         let question = Question {
             url: &url,
             accept: "application/jwk-set+json, application/json",
             limit: limits::KEY_SET_BYTES,
             authorization: None,
-            known: None,
+            known,
             within: limits::TOTAL_TIMEOUT,
         };
-        let answer = match self.around.fetcher.ask(question).await {
-            Ok(answer) => answer,
-            Err(error) => return Err(KeysError::Fetch { url, error }),
-        };
-        if answer.status != 200 {
-            return Err(KeysError::Status { url, status: answer.status });
+        let Answer { status, etag, max_age, retry_after, body, .. } =
+            match self.around.fetcher.ask(question).await {
+                Ok(answer) => answer,
+                Err(error) => return Err(KeysError::Fetch { url, error }),
+            };
+        let (shortest, longest) = limits::KEYS_REFRESH_BOUNDS.into_inner();
+        let holds = max_age.unwrap_or(limits::KEYS_REFRESH).clamp(shortest, longest);
+        match status {
+            200 => {}
+            304 if conditional => return Ok((None, holds)),
+            status => return Err(KeysError::Status { url, status, retry_after }),
         }
-        KeySet::parse(&answer.body, self.issuer.rules.algorithms)
-            .map_err(|error| KeysError::Set { url, error })
+        match KeySet::parse(&body, self.issuer.rules.algorithms) {
+            Ok(set) => {
+                self.known = etag.map(|etag| Known { url, etag });
+                Ok((Some(set), holds))
+            }
+            Err(error) => Err(KeysError::Set { url, error }),
+        }
     }
 }

@@ -191,6 +191,12 @@ impl<State: HasIssuer> Builder<State> {
         self.with(|issuer| issuer.max_token_lifetime = Some(lifetime))
     }
 
+    /// How long keys that cannot be fetched are relied on after they should have been fetched again. From then on requests
+    /// are answered 503. Default 1 h.
+    pub fn keys_stale_after(self, bound: Duration) -> Self {
+        self.with(|issuer| issuer.keys_stale_after = bound)
+    }
+
     /// Whether a token must carry a `jti`. Default: where there is a revocation feed, since a token without one can
     /// only be revoked with its grant.
     pub fn require_jti(self, require: bool) -> Self {

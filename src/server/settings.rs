@@ -14,6 +14,7 @@ use crate::background::jwks::KeySource;
 use crate::background::source::Feed;
 use crate::clock::{Clock, SystemClock};
 use crate::keys::{KeyRing, KeySet, VerifyingKey};
+use crate::limits;
 use crate::middleware::metadata::{ProtectedResource, ResourceMetadata};
 use crate::names::{Audience, ClaimName, Issuer};
 use crate::policy::profile::{Profile, Rules};
@@ -45,6 +46,7 @@ pub(super) struct IssuerSettings {
     pub(super) name: String,
     pub(super) keys: KeysSetting,
     pub(super) loopback_http: bool,
+    pub(super) keys_stale_after: Duration,
     pub(super) audiences: Vec<String>,
     pub(super) algorithms: Option<Vec<Algorithm>>,
     pub(super) profile: Profile,
@@ -70,6 +72,7 @@ impl IssuerSettings {
             name,
             keys: KeysSetting::Discovery,
             loopback_http: false,
+            keys_stale_after: limits::KEYS_STALE_AFTER,
             audiences: Vec::new(),
             algorithms: None,
             profile: Profile::default(),
@@ -168,11 +171,11 @@ impl IssuerSettings {
                     let remedy = "Give the issuer's URL, or where its keys are with jwks_url or keys";
                     StartError::because("issuer", &self.name, error, remedy)
                 })?;
-                Ok((KeyRing::awaiting(), Some(KeySource::Discovery)))
+                Ok((KeyRing::awaiting(self.keys_stale_after), Some(KeySource::Discovery)))
             }
             KeysSetting::Url(url) => {
                 let url = parse_url(fetcher, "jwks_url", url)?;
-                Ok((KeyRing::awaiting(), Some(KeySource::Url(url))))
+                Ok((KeyRing::awaiting(self.keys_stale_after), Some(KeySource::Url(url))))
             }
             KeysSetting::Given(text) => {
                 let set = KeySet::parse(text.as_bytes(), algorithms).map_err(|error| {

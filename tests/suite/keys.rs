@@ -134,7 +134,8 @@ async fn keys_that_cannot_be_fetched_stay_until_they_are_too_old() {
     let long = token().lifetime(Duration::from_secs(86_400));
     let good = server.mint(long);
     server.stop().await;
-    clock.advance(Duration::from_secs(3599));
+    // The set says that it holds for a minute; from then on the bound counts.
+    clock.advance(Duration::from_secs(60 + 3599));
     assert_eq!(ask(&api, any_token(), request(&good)).await.status, 200);
     clock.advance(Duration::from_secs(1));
     let answer = ask(&api, any_token(), request(&good)).await;
@@ -177,4 +178,56 @@ async fn given_keys_need_nobody() {
 async fn fetch(url: &str) -> String {
     let body = reqwest::Client::new().get(url).send().await.unwrap().bytes().await.unwrap();
     String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// JK-10: the set is asked for again when it says, and an unchanged one is not sent again.
+#[tokio::test]
+async fn an_unchanged_set_is_confirmed_without_being_sent() {
+    let world = World::new().await;
+    let good = world.issuer.mint(token());
+    let jwks = world.issuer.jwks_url();
+    let before = world.issuer.requests(&jwks);
+    world.settle(2).await;
+    // Only a question with the tag of the known set may be answered so.
+    world.issuer.set_reply(&jwks, Reply::status(304));
+    world.clock.advance(Duration::from_secs(60));
+    world.until(|world| world.issuer.requests(&jwks) > before).await;
+    world.until(|world| world.api.health().issuers[0].keys.age == Some(0.0)).await;
+    assert_eq!(world.api.health().issuers[0].keys.last_error, None);
+    world.until(|world| world.feed_age() == Some(0.0)).await;
+    assert_eq!(world.status(&good).await, 200);
+}
+
+/// JK-10: an issuer that wants to be left alone is, within bounds, and its keys stay.
+#[tokio::test]
+async fn retry_after_is_honoured() {
+    let world = World::new().await;
+    let jwks = world.issuer.jwks_url();
+    let before = world.issuer.requests(&jwks);
+    world.settle(2).await;
+    world.issuer.set_reply(&jwks, Reply::status(429).header("retry-after", "20"));
+    world.clock.advance(Duration::from_secs(60));
+    world.until(|world| world.issuer.requests(&jwks) == before + 1).await;
+    world.until(|world| world.api.health().issuers[0].keys.last_error.is_some()).await;
+    world.settle(2).await;
+    world.clock.advance(Duration::from_secs(19));
+    world.until(|world| world.feed_age() == Some(0.0)).await;
+    assert_eq!(world.issuer.requests(&jwks), before + 1, "not before its time");
+    world.settle(2).await;
+    world.clock.advance(Duration::from_secs(1));
+    world.until(|world| world.issuer.requests(&jwks) == before + 2).await;
+}
+
+#[tokio::test]
+async fn how_long_old_keys_are_relied_on_is_a_setting() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let bound = Duration::from_secs(7200);
+    let api = builder(&server, &clock).keys_stale_after(bound).without_revocation().start().await.unwrap();
+    let good = server.mint(token().lifetime(Duration::from_secs(86_400)));
+    server.stop().await;
+    clock.advance(Duration::from_secs(60 + 7199));
+    assert_eq!(ask(&api, any_token(), request(&good)).await.status, 200);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(ask(&api, any_token(), request(&good)).await.rejection.unwrap().kind(), Kind::NoKeys);
 }
