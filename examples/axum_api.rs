@@ -11,7 +11,7 @@
 //! | `AUDIENCE` | what the tokens' `aud` must contain | must be given |
 //! | `FEED` | URL of the revocation feed, or `none` | must be given |
 //! | `FEED_TOKEN` | bearer token for the feed | none |
-//! | `PROFILE` | `rfc9068` or `generic` | `rfc9068` |
+//! | `PROFILE` | `rfc9068`, `generic`, `auth0`, `okta`, `keycloak` … (docs/profiles.md) | `rfc9068` |
 //! | `SCOPE` | scope that `GET /events` needs | any token will do |
 //! | `LISTEN` | address | `127.0.0.1:3000` |
 //! | `LOOPBACK_HTTP` | `1` allows http to this machine | https only |
@@ -40,7 +40,8 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), Box<dyn Error>> {
     let api = resource_server().await?;
     let policy = match optional("SCOPE")? {
-        Some(scopes) => Policy::try_all_of(scopes.split_whitespace())?,
+        Some(scopes) => Policy::try_all_of(scopes.split_whitespace())
+            .map_err(|error| format!("SCOPE `{scopes}`: {error}"))?,
         None => any_token(),
     };
     let status = api.clone();
@@ -56,10 +57,11 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 async fn resource_server() -> Result<ResourceServer, Box<dyn Error>> {
-    let profile = match optional("PROFILE")?.as_deref() {
-        None | Some("rfc9068") => Profile::Rfc9068,
-        Some("generic") => Profile::Generic,
-        Some(other) => return Err(format!("PROFILE `{other}`: it is neither rfc9068 nor generic").into()),
+    let profile = match optional("PROFILE")? {
+        None => Profile::default(),
+        Some(name) => {
+            Profile::from_name(&name).ok_or_else(|| format!("PROFILE `{name}`: see docs/profiles.md"))?
+        }
     };
     let builder = ResourceServer::builder().issuer(required("ISSUER")?).audience(required("AUDIENCE")?);
     let builder = match optional("LOOPBACK_HTTP")?.as_deref() {

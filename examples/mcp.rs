@@ -82,10 +82,16 @@ async fn visit() -> Outcome<()> {
     // Registration and login are between client and authorization server.
     issuer.add_client("agent", "secret");
     issuer.grant("agent", &endpoint, ["tools:call"]);
-    let form = json!({"grant_type": "client_credentials", "client_id": "agent", "client_secret": "secret",
-        "resource": endpoint, "scope": "tools:call"});
-    let question =
-        http.post(issuer.token_url()).header("content-type", "application/json").body(form.to_string());
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("grant_type", "client_credentials"),
+            ("client_id", "agent"),
+            ("client_secret", "secret"),
+        ])
+        .extend_pairs([("resource", endpoint.as_str()), ("scope", "tools:call")])
+        .finish();
+    let content = "application/x-www-form-urlencoded";
+    let question = http.post(issuer.token_url()).header("content-type", content).body(form);
     let answer: Value = serde_json::from_slice(&question.send().await?.bytes().await?)?;
     let token =
         answer.get("access_token").and_then(Value::as_str).ok_or_else(|| format!("no token: {answer}"))?;

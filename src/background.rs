@@ -20,10 +20,12 @@ mod backoff;
 pub(crate) mod discovery;
 pub(crate) mod fetch;
 pub(crate) mod jwks;
+mod pace;
 pub(crate) mod page;
 pub(crate) mod pull;
 pub(crate) mod source;
 mod take_in;
+pub(crate) mod transport;
 
 /// Tasks that end when this is dropped.
 #[derive(Debug, Default)]

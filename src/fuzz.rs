@@ -1,6 +1,6 @@
 //! Doors into the house for the targets in `fuzz/` (docs/fuzzing.md). They exist under `--cfg fuzzing` only.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::background::discovery;
-use crate::background::fetch::{Answer, Fetcher};
+use crate::background::fetch::{self, Answer};
 use crate::background::page::Page;
 use crate::clock::{Now, UnixTime};
 use crate::issuer::TrustedIssuer;
@@ -134,10 +134,8 @@ pub fn shown(text: &str) -> String {
 
 /// The URL that would be asked, where it may be.
 pub fn permitted(url: &str) -> Option<String> {
-    static FETCHER: OnceLock<Option<Fetcher>> = OnceLock::new();
-    let fetcher = FETCHER.get_or_init(|| Fetcher::new().ok()).as_ref()?;
     let url = Url::parse(url).ok()?;
-    fetcher.permits(&url).is_ok().then(|| url.into())
+    fetch::permits(&url, false).is_ok().then(|| url.into())
 }
 
 /// The entries of a page that are valid.

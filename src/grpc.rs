@@ -8,6 +8,16 @@ use tonic::{Request, Status};
 use crate::request::AccessToken;
 
 /// Takes the admitted token out of a gRPC request.
+///
+/// ```
+/// use tonic::{Request, Response, Status};
+/// use tower_bearer::GrpcRequest;
+///
+/// async fn say_hello(request: Request<()>) -> Result<Response<String>, Status> {
+///     let token = request.access_token()?;
+///     Ok(Response::new(format!("hello {}", token.subject().unwrap_or_default())))
+/// }
+/// ```
 pub trait GrpcRequest {
     /// The token of the caller.
     ///

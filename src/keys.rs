@@ -26,12 +26,16 @@ pub(crate) struct KeyRing {
     confirmed: AtomicU64,
     /// Uptime in milliseconds until which the set is relied on.
     good_until: AtomicU64,
+    /// Uptime in milliseconds at which it will be asked for again.
+    next: AtomicU64,
     /// How long a set is relied on after it should have been fetched again.
     stale_after: Duration,
     /// Fixed keys do not age.
     fixed: bool,
     pub(crate) bell: Bell,
     trouble: Mutex<Option<String>>,
+    /// Ids of keys that the last set lacked for the first time.
+    missing: Mutex<Vec<Box<str>>>,
 }
 
 impl KeyRing {
@@ -50,10 +54,12 @@ impl KeyRing {
             set: ArcSwap::from_pointee(set),
             confirmed: AtomicU64::new(0),
             good_until: AtomicU64::new(0),
+            next: AtomicU64::new(0),
             stale_after: limits::KEYS_STALE_AFTER,
             fixed,
             bell: Bell::new(),
             trouble: Mutex::new(None),
+            missing: Mutex::default(),
         }
     }
 
@@ -82,16 +88,42 @@ impl KeyRing {
         let set = Arc::new(set);
         let before = self.set.swap(Arc::clone(&set));
         let gone = before.keys().iter().filter_map(|key| key.kid()).filter(|kid| !set.has_kid(kid));
-        gone.for_each(|kid| self.bell.note_taken_away(kid, confirmed));
-        self.confirm(confirmed, holds);
+        let gone: Vec<Box<str>> = gone.map(Box::from).collect();
+        self.settle_missing(&set, confirmed);
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).extend(gone);
+        self.stamp(confirmed, holds);
+    }
+
+    /// One answer without a key may come from a replica that is behind; a second one settles it.
+    fn settle_missing(&self, set: &KeySet, at: Duration) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        for kid in missing.drain(..).filter(|kid| !set.has_kid(kid)) {
+            self.bell.note_taken_away(&kid, at);
+        }
     }
 
     /// The issuer says at `confirmed` that the set is still this one, for as long as it `holds`.
     pub(crate) fn confirm(&self, confirmed: Duration, holds: Duration) {
+        self.settle_missing(&self.set.load(), confirmed);
+        self.stamp(confirmed, holds);
+    }
+
+    fn stamp(&self, confirmed: Duration, holds: Duration) {
         self.confirmed.store(millis(confirmed).saturating_add(1), Ordering::Release);
         let until = confirmed.saturating_add(holds).saturating_add(self.stale_after);
         self.good_until.store(millis(until), Ordering::Release);
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Notes when the set will be asked for again.
+    pub(crate) fn note_next(&self, at: Duration) {
+        self.next.store(millis(at), Ordering::Relaxed);
+    }
+
+    /// How long until then; none for fixed keys.
+    pub(crate) fn next_refresh(&self, uptime: Duration) -> Option<Duration> {
+        let next = Duration::from_millis(self.next.load(Ordering::Relaxed));
+        (!self.fixed).then(|| next.saturating_sub(uptime))
     }
 
     /// Notes a failed fetch: the keys stay, only their age grows.

@@ -72,6 +72,7 @@ struct Readme;
 
 pub use algorithm::Algorithm;
 pub use background::source::Feed;
+pub use background::transport::Transport;
 #[cfg(feature = "axum")]
 pub use extract::Unprotected;
 #[cfg(feature = "tonic")]

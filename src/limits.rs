@@ -63,6 +63,10 @@ pub(crate) const FEED_ANSWER: Duration = Duration::from_secs(60);
 pub(crate) const FEED_INLINE_BYTES: usize = 64 * 1024;
 /// How far `as_of` may fall behind without making an answer old: it is in seconds, and replicas differ a little.
 pub(crate) const AS_OF_SLACK: Duration = Duration::from_secs(2);
+/// How long answers must lag by the same before that counts as the server's clock having been set back, at least.
+pub(crate) const CLOCK_SET: Duration = Duration::from_secs(120);
+/// Questions from the same cursor that may stay unanswered before everything is asked for.
+pub(crate) const CURSOR_TRIES: u32 = 3;
 /// How far ahead of `as_of` an entry's `at` may lie.
 pub(crate) const SAID_AHEAD: Duration = Duration::from_secs(300);
 /// Cut-offs kept apart for the same claims; more of them become one that covers them all.

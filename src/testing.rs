@@ -10,7 +10,7 @@
 //! let token = server.mint(Token::new("https://api.example.com/").subject("u-1").scope("read:events"));
 //! // … `server.issuer()` is what the resource server under test trusts; it admits `token` …
 //! server.revoke_jwt(&token);
-//! // … and now refuses it.
+//! // … and refuses it after its next poll.
 //! # Ok(()) }
 //! ```
 //!

@@ -47,6 +47,7 @@ pub(crate) struct Issuer {
     pub(crate) shared_secret_file: Option<String>,
     pub(crate) algorithms: Option<Vec<AlgorithmName>>,
     pub(crate) profile: Option<ProfileName>,
+    pub(crate) scope_claims: Option<Vec<String>>,
     pub(crate) leeway: Option<Period>,
     pub(crate) max_token_lifetime: Option<Period>,
     pub(crate) require_jti: Option<bool>,

@@ -60,7 +60,11 @@ fn with_rules(issuer: &Issuer, builder: Builder<NeedsRevocation>) -> Builder<Nee
     let builder = if issuer.allow_loopback_http { builder.allow_loopback_http() } else { builder };
     let builder = apply(builder, period(issuer.leeway), Builder::leeway);
     let builder = apply(builder, period(issuer.max_token_lifetime), Builder::max_token_lifetime);
-    apply(builder, issuer.require_jti, Builder::require_jti)
+    let builder = apply(builder, issuer.require_jti, Builder::require_jti);
+    match &issuer.scope_claims {
+        Some(claims) => builder.scope_claims(claims.iter().map(String::as_str)),
+        None => builder,
+    }
 }
 
 fn feed(revocation: &Revocation) -> Feed {

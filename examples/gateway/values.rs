@@ -168,11 +168,10 @@ impl TryFrom<String> for ProfileName {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "rfc9068" => Ok(Self(Profile::Rfc9068)),
-            "generic" => Ok(Self(Profile::Generic)),
-            _ => Err(format!("the profile `{text}` is not in this version: use \"rfc9068\" or \"generic\"")),
-        }
+        Profile::from_name(&text).map(Self).ok_or_else(|| {
+            let names: Vec<_> = Profile::NAMES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            format!("`{text}` is no profile: write one of {}", names.join(", "))
+        })
     }
 }
 

@@ -41,7 +41,13 @@ pub(crate) async fn keys_url(fetcher: &Fetcher, issuer: &Issuer) -> Result<Url, 
         match read(fetcher, issuer, &url).await {
             Ok(found) => return Ok(found),
             // Nobody is there: the other placements would only take as long again.
-            Err(error @ DiscoveryError::Fetch { .. }) => return Err(error),
+            Err(
+                error @ DiscoveryError::Fetch {
+                    error: FetchError::Timeout | FetchError::Connection(_), ..
+                },
+            ) => {
+                return Err(error);
+            }
             // That a document exists but is wrong says more than that another one does not exist.
             Err(error) if complaint.is_none() || !matches!(error, DiscoveryError::Status { .. }) => {
                 complaint = Some(error);
@@ -59,7 +65,7 @@ async fn read(fetcher: &Fetcher, issuer: &Issuer, url: &Url) -> Result<Url, Disc
         limit: limits::METADATA_BYTES,
         authorization: None,
         known: None,
-        within: limits::TOTAL_TIMEOUT,
+        within: fetcher.within(),
     };
     let answer = fetcher
         .ask(question)
@@ -73,7 +79,7 @@ async fn read(fetcher: &Fetcher, issuer: &Issuer, url: &Url) -> Result<Url, Disc
     let no_keys = |reason: String| DiscoveryError::NoKeys { url: url.as_str().into(), reason };
     let keys = metadata.jwks_uri.ok_or_else(|| no_keys("it is missing".to_owned()))?;
     let keys = Url::parse(&keys).map_err(|error| no_keys(format!("`{}`: {error}", Shown(&keys))))?;
-    fetcher.permits(&keys).map_err(|error| no_keys(error.to_string()))?;
+    fetcher.permits_keys(&keys).map_err(no_keys)?;
     Ok(keys)
 }
 

@@ -4,25 +4,50 @@
 //! allowed it. Nothing a token says ever becomes a URL.
 
 use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
-    RETRY_AFTER,
+    ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderValue,
+    IF_NONE_MATCH, RETRY_AFTER,
 };
 use url::{Host, Url};
 
+use super::transport::terms::Terms;
+use super::transport::{ProxySetting, Transport, TransportError, proxy_url};
+use crate::clock::UnixTime;
 use crate::limits;
 use crate::redact::Secret;
 
-/// Fetches; cheap to clone.
+/// Fetches, as one issuer's transport says; cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher {
+    connections: Connections,
+    terms: Arc<Terms>,
+    loopback_http: bool,
+}
+
+#[derive(Clone)]
+struct Connections {
     client: reqwest::Client,
     /// For this very machine: past any proxy, which would see the credentials in clear text.
     direct: reqwest::Client,
-    loopback_http: bool,
+    /// Whether https to this very machine goes through the proxy too.
+    proxied_loopback: bool,
 }
+
+/// They may know a proxy's password.
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[connections]")
+    }
+}
+
+/// The connections of issuers without settings of their own, made when the first one needs them: a machine without
+/// roots can do without them.
+#[derive(Default)]
+pub(crate) struct Shared(Option<Connections>);
 
 /// What to ask for.
 #[derive(Debug)]
@@ -49,6 +74,8 @@ pub(crate) struct Answer {
     pub(crate) max_age: Option<Duration>,
     /// When the server wants to be asked again (`Retry-After` in seconds, RFC 9110 §10.2.3).
     pub(crate) retry_after: Option<Duration>,
+    /// When the server made it (`Date`, RFC 9110 §6.6.1), less what it has spent in caches (`Age`).
+    pub(crate) date: Option<UnixTime>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -65,41 +92,112 @@ pub(crate) enum FetchError {
     Connection(String),
 }
 
-impl Fetcher {
-    /// # Errors
-    /// If TLS cannot be set up on this machine, in words.
-    #[expect(clippy::disallowed_methods, reason = "the one place that opens connections")]
-    pub(crate) fn new() -> Result<Self, String> {
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(concat!("tower-bearer/", env!("CARGO_PKG_VERSION")))
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(limits::CONNECT_TIMEOUT)
+impl Connections {
+    fn of(transport: &Transport) -> Result<Self, TransportError> {
+        let mut roots = Vec::new();
+        for pem in &transport.roots {
+            let wrong = |problem: String| TransportError::of_roots(pem, problem);
+            let found = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|error| wrong(format!("root_certificate_pem cannot be read: {}", words(&error))))?;
+            if found.is_empty() {
+                return Err(wrong("root_certificate_pem holds no certificate".to_owned()));
+            }
+            // Alone, so that it is known which of them is wrong.
+            let alone = builder().tls_certs_only(found.iter().cloned()).build();
+            alone.map_err(|error| wrong(format!("root_certificate_pem is no root: {}", words(&error))))?;
+            roots.extend(found);
+        }
+        if transport.only_these_roots && roots.is_empty() {
+            return Err(TransportError::of_no_roots());
+        }
+        let with_roots = || {
+            let timeout = transport.connect_timeout.unwrap_or(limits::CONNECT_TIMEOUT);
+            let (builder, roots) = (builder().connect_timeout(timeout), roots.iter().cloned());
+            if transport.only_these_roots {
+                builder.tls_certs_only(roots)
+            } else {
+                builder.tls_certs_merge(roots)
+            }
         };
-        let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| words(&error));
-        Ok(Self { client: build(builder())?, direct: build(builder().no_proxy())?, loopback_http: false })
+        let direct = with_roots().no_proxy().build();
+        let mut direct = direct.map_err(|error| TransportError::of_system_roots(words(&error)))?;
+        let mut identity = None;
+        if let Some(pem) = transport.identity.as_ref().map(Secret::expose) {
+            let wrong = |error| TransportError::of_identity(pem, &words(&error));
+            let read = reqwest::Identity::from_pem(pem).map_err(wrong)?;
+            direct = with_roots().identity(read.clone()).no_proxy().build().map_err(wrong)?;
+            identity = Some(read);
+        }
+        let complete = || match &identity {
+            Some(identity) => with_roots().identity(identity.clone()),
+            None => with_roots(),
+        };
+        let unusable = |error| TransportError::of_proxy("the proxy", words(&error));
+        let client = match &transport.proxy {
+            ProxySetting::Direct => direct.clone(),
+            ProxySetting::Environment => complete().build().map_err(unusable)?,
+            ProxySetting::Url(url) => {
+                let proxy = reqwest::Proxy::all(proxy_url(url)?).map_err(unusable)?;
+                complete().proxy(proxy).build().map_err(unusable)?
+            }
+        };
+        let proxied_loopback = matches!(transport.proxy, ProxySetting::Url(_));
+        Ok(Self { client, direct, proxied_loopback })
     }
+}
 
-    /// The same connections under another rule about http to this very machine.
-    pub(crate) fn with_loopback_http(&self, allowed: bool) -> Self {
-        Self { loopback_http: allowed, ..self.clone() }
+#[expect(clippy::disallowed_methods, reason = "the one place that opens connections")]
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("tower-bearer/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+}
+
+impl Fetcher {
+    /// `named` are the URLs that the operator has given besides the issuer.
+    ///
+    /// # Errors
+    /// If the settings do not work.
+    pub(crate) fn of<'a>(
+        transport: &Transport,
+        issuer: &str,
+        named: impl IntoIterator<Item = &'a str>,
+        loopback_http: bool,
+        shared: &mut Shared,
+    ) -> Result<Self, TransportError> {
+        let terms = Arc::new(transport.terms(issuer, named)?);
+        let connections = match &shared.0 {
+            _ if !transport.shares_connections() => Connections::of(transport)?,
+            Some(connections) => connections.clone(),
+            None => shared.0.insert(Connections::of(transport)?).clone(),
+        };
+        Ok(Self { connections, terms, loopback_http })
     }
 
     /// Whether this URL may be asked at all.
     pub(crate) fn permits(&self, url: &Url) -> Result<(), FetchError> {
-        let allowed = match url.scheme() {
-            "https" => true,
-            "http" => self.loopback_http && is_loopback(url),
-            _ => false,
-        };
-        if allowed { Ok(()) } else { Err(FetchError::Insecure(url.clone())) }
+        permits(url, self.loopback_http)
+    }
+
+    /// Whether metadata may say that the keys are here; otherwise why not.
+    pub(crate) fn permits_keys(&self, url: &Url) -> Result<(), String> {
+        self.permits(url).map_err(|error| error.to_string())?;
+        self.terms.permit_keys(url)
+    }
+
+    /// How long a whole answer may take.
+    pub(crate) fn within(&self) -> Duration {
+        self.terms.within
     }
 
     pub(crate) async fn ask(&self, question: Question<'_>) -> Result<Answer, FetchError> {
         self.permits(question.url)?;
-        let client = if is_loopback(question.url) { &self.direct } else { &self.client };
+        let Connections { client, direct, proxied_loopback } = &self.connections;
+        let proxied = *proxied_loopback && question.url.scheme() == "https";
+        let client = if is_loopback(question.url) && !proxied { direct } else { client };
         let mut request = client
             .get(question.url.clone())
+            .headers(self.terms.headers_for(question.url))
             .header(ACCEPT, question.accept)
             // A cache in between must not answer for the server.
             .header(CACHE_CONTROL, "no-cache")
@@ -118,6 +216,9 @@ impl Fetcher {
         let etag = text(response.headers(), &ETAG);
         let max_age = text(response.headers(), &CACHE_CONTROL).and_then(|value| max_age(&value));
         let retry_after = text(response.headers(), &RETRY_AFTER).and_then(|value| seconds(&value));
+        let age = text(response.headers(), &AGE).and_then(|value| seconds(&value)).unwrap_or_default();
+        let date =
+            text(response.headers(), &DATE).and_then(|value| http_date(&value)).map(|date| date.minus(age));
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
             if body.len() + chunk.len() > question.limit {
@@ -125,8 +226,18 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, content_type, etag, max_age, retry_after, body })
+        Ok(Answer { status, content_type, etag, max_age, retry_after, date, body })
     }
+}
+
+/// Whether a URL may be asked where `loopback_http` is, or is not, allowed.
+pub(crate) fn permits(url: &Url, loopback_http: bool) -> Result<(), FetchError> {
+    let allowed = match url.scheme() {
+        "https" => true,
+        "http" => loopback_http && is_loopback(url),
+        _ => false,
+    };
+    if allowed { Ok(()) } else { Err(FetchError::Insecure(url.clone())) }
 }
 
 /// Whether the host is this machine, by what the URL itself says: no name is looked up for that.
@@ -153,6 +264,11 @@ fn max_age(directives: &str) -> Option<Duration> {
         }
         _ => None,
     })
+}
+
+fn http_date(text: &str) -> Option<UnixTime> {
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(UnixTime::from_secs(i64::try_from(since.as_secs()).ok()?))
 }
 
 /// A delay in seconds; dates are not read.
@@ -214,12 +330,10 @@ mod tests {
             ("file:///etc/passwd", false, false),
             ("ftp://127.0.0.1/", false, false),
         ];
-        let closed = Fetcher::new().unwrap();
-        let open = closed.with_loopback_http(true);
         for (url, with_option, without) in table {
             let url = Url::parse(url).unwrap();
-            assert_eq!(open.permits(&url).is_ok(), with_option, "{url}");
-            assert_eq!(closed.permits(&url).is_ok(), without, "{url}");
+            assert_eq!(permits(&url, true).is_ok(), with_option, "{url}");
+            assert_eq!(permits(&url, false).is_ok(), without, "{url}");
         }
     }
 }

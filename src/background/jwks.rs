@@ -94,6 +94,7 @@ impl KeyKeeper {
             None => self.refresh_and_report().await,
         };
         loop {
+            self.issuer.keys.note_next(self.around.clock.uptime().saturating_add(pause));
             tokio::select! {
                 () = self.around.clock.sleep(pause) => {}
                 () = self.issuer.keys.bell.rung() => self.cool_down().await,
@@ -186,7 +187,7 @@ impl KeyKeeper {
             limit: limits::KEY_SET_BYTES,
             authorization: None,
             known,
-            within: limits::TOTAL_TIMEOUT,
+            within: self.around.fetcher.within(),
         };
         let Answer { status, etag, max_age, retry_after, body, .. } =
             match self.around.fetcher.ask(question).await {

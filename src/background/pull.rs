@@ -8,6 +8,7 @@ use url::Url;
 use super::Surroundings;
 use super::backoff::Backoff;
 use super::fetch::{Answer, Question};
+use super::pace::Pace;
 use super::source::Feed;
 use super::take_in::{self, PullError, Taken};
 use crate::clock::UnixTime;
@@ -18,7 +19,7 @@ use crate::revocation::entry::EntryRules;
 
 /// What came back for one question.
 enum Reply {
-    Unchanged,
+    Unchanged { date: UnixTime },
     StartOver,
     Page { body: Vec<u8>, etag: Option<String> },
 }
@@ -40,8 +41,11 @@ pub(crate) struct Puller {
     cursor: Option<String>,
     /// Of the last full state, where that came without a cursor.
     etag: Option<String>,
-    /// The most that `as_of` was ever ahead of our uptime, in milliseconds. An answer that falls behind is an old one.
-    lead: Option<i64>,
+    pace: Pace,
+    /// Questions from this cursor that nobody answered, one after the other.
+    unanswered: u32,
+    /// Something was said that was not taken in; the uptime at which everything is asked for again.
+    hole: Option<Duration>,
     /// What this answer has said that was not understood.
     flaw: Option<PullError>,
     tidied: Duration,
@@ -59,12 +63,14 @@ impl Puller {
         Self {
             // After an outage the feed must not stay unasked for long: requests are being refused meanwhile.
             longest: quarter.max(feed.poll_interval).min(limits::BACKOFF_LONGEST),
-            within: quarter.clamp(limits::SHORTEST_TIMEOUT, limits::TOTAL_TIMEOUT),
+            within: quarter.max(limits::SHORTEST_TIMEOUT).min(around.fetcher.within()),
             rules: Arc::new(rules),
             backoff: Backoff::default(),
             cursor: None,
             etag: None,
-            lead: None,
+            pace: Pace::new(feed.max_staleness),
+            unanswered: 0,
+            hole: None,
             flaw: None,
             tidied: Duration::ZERO,
             issuer,
@@ -122,28 +128,35 @@ impl Puller {
         let issuer = Arc::clone(&self.issuer);
         let Some(revocations) = &issuer.revocations else { return Ok(()) };
         let asked = self.around.clock.uptime();
+        if self.hole.is_some_and(|again| again <= asked) {
+            self.cursor = None;
+        }
         let everything = self.cursor.is_none();
         let outcome = self.pull(revocations).await;
         // What was not understood outweighs whatever came after it.
-        let outcome = match self.flaw.take() {
-            Some(flaw) => Err(flaw),
-            None => outcome,
-        };
+        let outcome = self.flaw.take().map_or(outcome, Err);
         let outcome = match outcome {
             Ok(age) => {
-                revocations.freshness.confirm(asked.saturating_sub(age));
+                self.unanswered = 0;
+                self.backoff.reset();
+                self.hole = self.hole.filter(|_| !everything);
+                revocations.freshness.confirm(asked.saturating_sub(age), everything);
                 if !age.is_zero() {
                     revocations.freshness.note_trouble(format!(
                         "the answer is {age:?} older than earlier ones by its own time: a cache or replica is behind, or the \
-                         server's clock was set back (then a restart here accepts that)"
+                         server's clock was set back, which is believed after a while"
                     ));
                 }
-                self.backoff.reset();
                 Ok(())
             }
             Err(error) => {
-                // A delta that nobody answered can be asked for again; anything else is healed by asking for everything.
-                if everything || !error.is_silence() {
+                self.unanswered += 1;
+                if error.is_flaw() {
+                    // Deltas go on in time; everything is asked for now and then.
+                    revocations.freshness.flaw(error.to_string());
+                    let now = self.around.clock.uptime();
+                    self.hole = Some(now.saturating_add(self.backoff.pause(limits::BACKOFF_LONGEST)));
+                } else if everything || !error.is_silence() || self.unanswered >= limits::CURSOR_TRIES {
                     self.cursor = None;
                     self.etag = None;
                 }
@@ -166,12 +179,14 @@ impl Puller {
             if asked > deadline {
                 return Err(PullError::TooLong);
             }
-            let (body, etag) = match self.ask(everything).await? {
-                Reply::Unchanged => return Ok(Duration::ZERO),
-                Reply::Page { body, etag } => (body, etag),
-                Reply::StartOver => (Vec::new(), None),
+            let (taken, etag) = match self.ask(everything).await? {
+                Reply::Unchanged { date } => {
+                    let received = self.around.clock.uptime();
+                    return Ok(self.pace.age(date, asked, received));
+                }
+                Reply::Page { body, etag } => (Some(self.take_in(body).await?), etag),
+                Reply::StartOver => (None, None),
             };
-            let taken = if body.is_empty() { None } else { Some(self.take_in(body).await?) };
             let Some(taken) = taken.filter(|taken| !taken.resync) else {
                 restarts += 1;
                 if restarts > 1 {
@@ -192,7 +207,7 @@ impl Puller {
             let whole =
                 first_page && taken.full && !taken.more && taken.cursor.is_none() && !taken.open_ended;
             self.etag = etag.filter(|_| whole);
-            let age = self.age(taken.as_of, asked);
+            let age = self.pace.age(taken.as_of, asked, self.around.clock.uptime());
             self.cursor = taken.cursor;
             first_page = false;
             if !taken.more {
@@ -203,17 +218,7 @@ impl Puller {
         Err(PullError::Endless)
     }
 
-    /// How far an answer lies behind the youngest one so far, by the server's own clock. No clocks need to agree.
-    fn age(&mut self, as_of: UnixTime, asked: Duration) -> Duration {
-        let asked = i64::try_from(asked.as_millis()).unwrap_or(i64::MAX);
-        let lead = as_of.as_millis().saturating_sub(asked);
-        let best = self.lead.map_or(lead, |best| best.max(lead));
-        self.lead = Some(best);
-        let behind = Duration::from_millis(u64::try_from(best.saturating_sub(lead)).unwrap_or(0));
-        behind.checked_sub(limits::AS_OF_SLACK).unwrap_or_default()
-    }
-
-    async fn ask(&self, everything: bool) -> Result<Reply, PullError> {
+    async fn ask(&mut self, everything: bool) -> Result<Reply, PullError> {
         let mut url = self.url.clone();
         if let Some(cursor) = &self.cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
@@ -227,10 +232,17 @@ impl Puller {
             known,
             within: if everything { limits::TOTAL_TIMEOUT } else { self.within },
         };
-        let Answer { status, etag, body, .. } = self.around.fetcher.ask(question).await?;
+        let conditional = known.is_some();
+        let Answer { status, etag, date, body, .. } = self.around.fetcher.ask(question).await?;
         match status {
             200 => Ok(Reply::Page { body, etag }),
-            304 if known.is_some() => Ok(Reply::Unchanged),
+            304 if conditional => match date {
+                Some(date) => Ok(Reply::Unchanged { date }),
+                None => {
+                    self.etag = None;
+                    Err(PullError::Undated)
+                }
+            },
             410 if self.cursor.is_some() => Ok(Reply::StartOver),
             status => Err(PullError::Status(status)),
         }

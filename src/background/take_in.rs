@@ -34,6 +34,8 @@ pub(crate) enum PullError {
     Entry { place: usize, count: usize, error: EntryError },
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
+    #[error("a 304 without a `Date` does not tell how old it is")]
+    Undated,
     #[error("the page could not be taken in: {0}")]
     Lost(String),
 }
@@ -44,9 +46,14 @@ impl PullError {
         matches!(self, Self::Entry { .. } | Self::NoRoom(_) | Self::Lost(_))
     }
 
-    /// Whether nothing was said at all, so that the next question can go on where this one stood.
+    /// Whether nothing was said at all, so that the next question can go on where this one stood. A server that refuses a
+    /// question may refuse it for its cursor.
     pub(super) fn is_silence(&self) -> bool {
-        matches!(self, Self::Fetch(_) | Self::Status(_))
+        match self {
+            Self::Fetch(error) => matches!(error, FetchError::Timeout | FetchError::Connection(_)),
+            Self::Status(status) => matches!(status, 401 | 403 | 408 | 429 | 500..),
+            _ => false,
+        }
     }
 }
 

@@ -83,6 +83,10 @@ impl Bell {
 
     /// Remembers that a fetch did not bring the key that a token needs.
     pub(crate) fn note_not_found(&self, kid: Option<&str>, at: Duration) {
+        // The same fetch may have shown that it was taken away, which says more.
+        if self.absence(kid, at) == Some(Absence::TakenAway) {
+            return;
+        }
         self.absent.insert(kid.map(Box::from), Finding { taken_away: false, at });
     }
 

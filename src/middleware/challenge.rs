@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, TE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::body::RejectionBody;
 use crate::policy::Policy;
@@ -48,11 +48,17 @@ impl Asked {
         let is_grpc = |content: &&HeaderValue| match content.as_bytes().split_at_checked(16) {
             Some((start, rest)) => {
                 start.eq_ignore_ascii_case(b"application/grpc")
-                    && matches!(rest.first(), None | Some(b'+' | b';' | b'-' | b' '))
+                    && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
             }
             None => false,
         };
-        Self { grpc: request.headers().get(CONTENT_TYPE).filter(is_grpc).cloned() }
+        // Whoever reads the status alone must not take a refusal for a success because of a content type that a stranger
+        // sent: only what is gRPC in every respect is answered as gRPC is.
+        let trailers =
+            request.headers().get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
+        let speaks_grpc =
+            request.method() == Method::POST && request.version() == Version::HTTP_2 && trailers;
+        Self { grpc: request.headers().get(CONTENT_TYPE).filter(|_| speaks_grpc).filter(is_grpc).cloned() }
     }
 }
 

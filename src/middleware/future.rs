@@ -35,7 +35,7 @@ pin_project! {
         Forward { #[pin] future: S::Future },
         Refuse { answer: Option<S::Response> },
         Wait { waiting: Option<Box<Waiting<S, B>>> },
-        Ready { admitted: Option<Box<(S, Request<B>)>> },
+        Ready { waiting: Option<Box<Waiting<S, B>>> },
     }
 }
 
@@ -103,13 +103,13 @@ where
                         None => return Poll::Pending,
                     }
                 }
-                StateProjection::Ready { admitted } => {
-                    let Some(waiting) = admitted else { return Poll::Pending };
-                    ready!(waiting.0.poll_ready(cx))?;
-                    let Some((mut service, request)) = admitted.take().map(|admitted| *admitted) else {
-                        return Poll::Pending;
-                    };
-                    State::Forward { future: service.call(request) }
+                StateProjection::Ready { waiting } => {
+                    let Some(wait) = waiting else { return Poll::Pending };
+                    ready!(wait.service.poll_ready(cx))?;
+                    match waiting.take() {
+                        Some(wait) => wait.call(),
+                        None => return Poll::Pending,
+                    }
                 }
             };
             state.set(next);
@@ -121,10 +121,19 @@ impl<S, B> Waiting<S, B>
 where
     S: Service<Request<B>>,
 {
-    fn go_on(self, found: Result<(), Rejection>) -> State<S, B> {
-        let Self { service, mut request, gate, policy, refuse, .. } = self;
-        match found.and_then(|()| gate.admit_after_wait(&mut request, &policy)) {
-            Ok(()) => State::Ready { admitted: Some(Box::new((service, request))) },
+    /// Once the keys are there: whoever is refused now need not wait for the inner service.
+    fn go_on(mut self: Box<Self>, found: Result<(), Rejection>) -> State<S, B> {
+        match found.and_then(|()| self.gate.admit_after_wait(&mut self.request, &self.policy)) {
+            Ok(()) => State::Ready { waiting: Some(self) },
+            Err(rejection) => State::Refuse { answer: Some((self.refuse)(rejection)) },
+        }
+    }
+
+    /// Once the inner service is ready, which may have taken long: the token may have ended meanwhile.
+    fn call(self) -> State<S, B> {
+        let Self { mut service, mut request, gate, policy, refuse, .. } = self;
+        match gate.admit_after_wait(&mut request, &policy) {
+            Ok(()) => State::Forward { future: service.call(request) },
             Err(rejection) => State::Refuse { answer: Some(refuse(rejection)) },
         }
     }

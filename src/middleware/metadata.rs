@@ -81,7 +81,8 @@ impl ProtectedResource {
         permit: impl Fn(&Url) -> bool,
     ) -> Result<ResourceMetadata, ResourceError> {
         let mut url = Url::parse(&self.id).map_err(|_| ResourceError::NotAResource)?;
-        if !permit(&url) || url.fragment().is_some() {
+        let credentials = !url.username().is_empty() || url.password().is_some();
+        if !permit(&url) || url.fragment().is_some() || credentials {
             return Err(ResourceError::NotAResource);
         }
         for scope in &self.scopes {

@@ -20,7 +20,7 @@ use crate::request::Stop;
 /// refused one is answered here; the reason is in the extensions of the response. Only a token with an unknown key id
 /// waits, holding nothing of the inner service meanwhile, and only for that is it cloned.
 ///
-/// Requests of content type `application/grpc` are refused in gRPC's own way: status 200, no body, and `grpc-status`
+/// gRPC requests (`POST` over HTTP/2 with `te: trailers` and content type `application/grpc`) are refused in gRPC's own way: status 200, no body, and `grpc-status`
 /// 16 (unauthenticated), 7 (permission denied) or 14 (unavailable).
 #[derive(Clone, Debug)]
 pub struct Protected<S, Body = EmptyBody> {

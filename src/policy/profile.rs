@@ -51,6 +51,8 @@ pub(crate) struct Shape {
     pub(crate) foreign: &'static [&'static str],
     /// Where scopes are read from unless it is configured.
     pub(crate) scope_claims: &'static [&'static str],
+    /// Where the client is read from, in this order.
+    pub(crate) client_claims: &'static [&'static str],
     /// The claim that stands in where `aud` is missing.
     pub(crate) audience_stand_in: Option<&'static str>,
 }
@@ -67,6 +69,7 @@ const RFC9068: Shape = Shape {
     fixed: &[],
     foreign: &["events", "token_introspection"],
     scope_claims: &["scope"],
+    client_claims: &["client_id"],
     audience_stand_in: None,
 };
 
@@ -77,6 +80,7 @@ const GENERIC: Shape = Shape {
     fixed: &[],
     foreign: FOREIGN,
     scope_claims: &["scope", "scp"],
+    client_claims: &["client_id", "azp", "appid", "cid"],
     audience_stand_in: None,
 };
 
@@ -89,6 +93,25 @@ const ENTRA: Shape = Shape {
 };
 
 impl Profile {
+    /// Every profile, with the name that a configuration file calls it by.
+    pub const NAMES: &'static [(&'static str, Self)] = &[
+        ("rfc9068", Self::Rfc9068),
+        ("generic", Self::Generic),
+        ("auth0", Self::Auth0),
+        ("okta", Self::Okta),
+        ("entra-v1", Self::EntraV1),
+        ("entra-v2", Self::EntraV2),
+        ("keycloak", Self::Keycloak),
+        ("cognito", Self::Cognito),
+        ("oidc-provider", Self::OidcProvider),
+    ];
+
+    /// The profile of that name, in lower case; see [`Profile::NAMES`].
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(own, _)| *own == name).map(|(_, profile)| *profile)
+    }
+
     /// THE table.
     pub(crate) const fn shape(self) -> &'static Shape {
         match self {
@@ -98,22 +121,26 @@ impl Profile {
                 type_optional: false,
                 required: &[&["sub"], &["iat"], &["azp", "client_id"]],
                 scope_claims: &["scope"],
+                client_claims: &["azp", "client_id"],
                 ..GENERIC
             },
             Self::Okta => &Shape {
                 types: &["jwt"],
                 required: &[&["sub"], &["iat"], &["cid"], &["jti"]],
                 scope_claims: &["scp"],
+                client_claims: &["cid"],
                 ..GENERIC
             },
             Self::EntraV1 => &Shape {
                 required: &[&["iat"], &["tid"], &["appid"], &["scp", "roles"]],
                 fixed: &[("ver", "1.0")],
+                client_claims: &["appid"],
                 ..ENTRA
             },
             Self::EntraV2 => &Shape {
                 required: &[&["iat"], &["tid"], &["azp"], &["scp", "roles"]],
                 fixed: &[("ver", "2.0")],
+                client_claims: &["azp"],
                 ..ENTRA
             },
             Self::Keycloak => &Shape {
@@ -121,6 +148,7 @@ impl Profile {
                 required: &[&["iat"], &["jti"], &["azp"]],
                 fixed: &[("typ", "Bearer")],
                 scope_claims: &["scope"],
+                client_claims: &["azp"],
                 // Access tokens of older versions repeat the nonce of the login.
                 foreign: &["at_hash", "c_hash", "s_hash", "events", "htm", "htu", "token_introspection"],
                 ..GENERIC
@@ -130,6 +158,7 @@ impl Profile {
                 required: &[&["sub"], &["iat"], &["jti"], &["client_id"]],
                 fixed: &[("token_use", "access")],
                 scope_claims: &["scope"],
+                client_claims: &["client_id"],
                 audience_stand_in: Some("client_id"),
                 ..GENERIC
             },

@@ -57,23 +57,27 @@ impl AccessToken {
     /// The client that the token was issued to: `client_id`, or what the issuer calls it (`azp`, `appid`, `cid`).
     #[must_use]
     pub fn client_id(&self) -> Option<Cow<'_, str>> {
-        self.any_spelling("client_id")
+        let own = self.0.issuer.rules.profile.shape().client_claims;
+        own.iter().find_map(|claim| self.string(claim))
     }
 
     /// The token's own id: `jti`, or Entra's `uti`.
     #[must_use]
     pub fn token_id(&self) -> Option<Cow<'_, str>> {
-        self.any_spelling("jti")
+        spellings(&"jti").iter().find_map(|spelling| self.string(spelling))
     }
 
-    fn any_spelling(&self, claim: &str) -> Option<Cow<'_, str>> {
-        spellings(&claim).iter().find_map(|spelling| self.string(spelling))
-    }
-
-    /// Whether the client acts for itself, with no user involved (RFC 9068 §2.2: `sub` is then the client; Auth0 writes
-    /// `<client>@clients`). A client that could choose its id must not become a user by it (RFC 9068 §5).
+    /// Whether the client acts for itself, with no user involved, as far as the token tells: `sub` is the client (RFC 9068
+    /// §2.2; Auth0 writes `<client>@clients`), or Auth0's `gty`, Entra's `idtyp` or the name of a Keycloak service account
+    /// says so. A client that could choose its id must not become a user by it (RFC 9068 §5).
     #[must_use]
     pub fn is_for_client(&self) -> bool {
+        let says = |claim: &str, value: &str| self.string(claim).is_some_and(|text| text == value);
+        let service =
+            self.string("preferred_username").is_some_and(|name| name.starts_with("service-account-"));
+        if says("gty", "client-credentials") || says("idtyp", "app") || service {
+            return true;
+        }
         match (self.subject(), self.client_id()) {
             (Some(subject), Some(client)) => subject.strip_suffix("@clients").unwrap_or(&subject) == client,
             (None, Some(_)) => true,

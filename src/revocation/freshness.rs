@@ -52,11 +52,16 @@ impl Freshness {
         Self { confirmed: zero(), flawed: zero(), ignored: zero(), trouble: Mutex::default(), bounds }
     }
 
-    /// A complete answer, asked for at `asked` on the uptime clock: it tells of everything that was said before that.
-    pub(crate) fn confirm(&self, asked: Duration) {
+    /// A complete answer, asked for at `asked` on the uptime clock: it tells of everything that was said before that. Only
+    /// one of the whole state makes good for what was not understood earlier.
+    pub(crate) fn confirm(&self, asked: Duration, whole: bool) {
         let asked = u64::try_from(asked.as_millis()).unwrap_or(u64::MAX - 1).saturating_add(1);
         self.confirmed.fetch_max(asked, Ordering::AcqRel);
-        self.flawed.store(0, Ordering::Release);
+        if whole {
+            self.flawed.store(0, Ordering::Release);
+        } else if self.flawed.load(Ordering::Acquire) != 0 {
+            return;
+        }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -140,7 +145,7 @@ mod tests {
     fn ages_from_fresh_to_expired() {
         let freshness = freshness();
         assert_eq!(freshness.state(seconds(0)), FreshnessState::Unknown);
-        freshness.confirm(seconds(100));
+        freshness.confirm(seconds(100), true);
         let table = [
             (100, FreshnessState::Fresh),
             (130, FreshnessState::Fresh),
@@ -156,8 +161,8 @@ mod tests {
     #[test]
     fn an_old_answer_that_arrives_late_does_not_make_news_older() {
         let freshness = freshness();
-        freshness.confirm(seconds(100));
-        freshness.confirm(seconds(50));
+        freshness.confirm(seconds(100), true);
+        freshness.confirm(seconds(50), true);
         assert_eq!(freshness.age(seconds(100)), Some(seconds(0)));
     }
 
@@ -166,7 +171,7 @@ mod tests {
         let freshness = freshness();
         let admit = Some(WhenStale::Admit);
         assert_eq!(freshness.suffices(seconds(0), admit), Err(FreshnessState::Unknown));
-        freshness.confirm(seconds(0));
+        freshness.confirm(seconds(0), true);
         assert_eq!(freshness.suffices(seconds(1), None), Ok(()));
         assert_eq!(freshness.suffices(seconds(31), None), Err(FreshnessState::Stale));
         assert_eq!(freshness.suffices(seconds(31), admit), Ok(()));
@@ -176,11 +181,13 @@ mod tests {
     #[test]
     fn a_flaw_lasts_until_a_whole_state_is_understood() {
         let freshness = freshness();
-        freshness.confirm(seconds(0));
+        freshness.confirm(seconds(0), true);
         freshness.flaw("entry 3: neither issued_before nor an identifier".to_owned());
         freshness.note_trouble("connection refused".to_owned());
         assert_eq!(freshness.state(seconds(1)), FreshnessState::Stale);
-        freshness.confirm(seconds(1));
+        freshness.confirm(seconds(1), false);
+        assert_eq!(freshness.state(seconds(1)), FreshnessState::Stale, "a delta does not tell what it was");
+        freshness.confirm(seconds(1), true);
         assert_eq!(freshness.state(seconds(1)), FreshnessState::Fresh);
     }
 }

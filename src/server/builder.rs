@@ -10,6 +10,7 @@ use super::settings::{IssuerSettings, KeysSetting, Settings};
 use super::{ResourceServer, start};
 use crate::algorithm::Algorithm;
 use crate::background::source::Feed;
+use crate::background::transport::Transport;
 use crate::clock::Clock;
 use crate::middleware::metadata::ProtectedResource;
 use crate::policy::profile::Profile;
@@ -150,6 +151,11 @@ impl<State: HasIssuer> Builder<State> {
     /// feed: for tests and sidecars.
     pub fn allow_loopback_http(self) -> Self {
         self.with(|issuer| issuer.loopback_http = true)
+    }
+
+    /// How this issuer's metadata, keys and feed are reached: private CA, client certificate, proxy, timeouts.
+    pub fn transport(self, transport: Transport) -> Self {
+        self.with(|issuer| issuer.transport = transport)
     }
 
     /// The URL of the issuer's JWK set, in place of discovery.

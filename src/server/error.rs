@@ -4,7 +4,6 @@ use std::error::Error;
 use std::fmt;
 
 /// A setting that does not work: which one, its value, what is wrong with it and what to do about it.
-#[derive(Debug)]
 pub struct StartError {
     setting: &'static str,
     value: String,
@@ -62,6 +61,13 @@ impl StartError {
     #[must_use]
     pub fn remedy(&self) -> &str {
         self.remedy
+    }
+}
+
+/// The words for people: a `main` that returns this error shows it so.
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -39,6 +39,8 @@ pub struct KeysHealth {
     pub usable: bool,
     /// Seconds since the issuer last confirmed them; none before the first time.
     pub age: Option<f64>,
+    /// Seconds until they are asked for again; none for keys that were given.
+    pub next_refresh: Option<f64>,
     /// The keys in use.
     pub keys: Vec<KeyHealth>,
     /// Members of the set that are not used, and why.
@@ -106,6 +108,7 @@ impl KeysHealth {
         Self {
             usable: ring.current(uptime).is_some(),
             age: ring.age(uptime).map(|age| age.as_secs_f64()),
+            next_refresh: ring.next_refresh(uptime).map(|left| left.as_secs_f64()),
             keys: set.keys().iter().map(KeyHealth::of).collect(),
             left_out: left_out.collect(),
             last_error: ring.trouble(),

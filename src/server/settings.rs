@@ -9,9 +9,10 @@ use url::Url;
 use super::error::StartError;
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::background::discovery;
-use crate::background::fetch::Fetcher;
+use crate::background::fetch::{self, Fetcher};
 use crate::background::jwks::KeySource;
 use crate::background::source::Feed;
+use crate::background::transport::Transport;
 use crate::clock::{Clock, SystemClock};
 use crate::keys::{KeyRing, KeySet, VerifyingKey};
 use crate::limits;
@@ -46,6 +47,7 @@ pub(super) struct IssuerSettings {
     pub(super) name: String,
     pub(super) keys: KeysSetting,
     pub(super) loopback_http: bool,
+    pub(super) transport: Transport,
     pub(super) keys_stale_after: Duration,
     pub(super) audiences: Vec<String>,
     pub(super) algorithms: Option<Vec<Algorithm>>,
@@ -72,6 +74,7 @@ impl IssuerSettings {
             name,
             keys: KeysSetting::Discovery,
             loopback_http: false,
+            transport: Transport::new(),
             keys_stale_after: limits::KEYS_STALE_AFTER,
             audiences: Vec::new(),
             algorithms: None,
@@ -165,7 +168,7 @@ impl IssuerSettings {
         match &self.keys {
             KeysSetting::Discovery => {
                 if let Ok(url) = Url::parse(&self.name) {
-                    permit(fetcher, "issuer", &url)?;
+                    permit(fetcher, "issuer", &url, &self.name)?;
                 }
                 discovery::placements(&self.issuer()?).map_err(|error| {
                     let remedy = "Give the issuer's URL, or where its keys are with jwks_url or keys";
@@ -197,18 +200,15 @@ impl IssuerSettings {
 
 impl Settings {
     /// The document that describes this resource server, if it is to be described.
-    pub(super) fn resource_metadata(
-        &self,
-        fetcher: &Fetcher,
-    ) -> Result<Option<ResourceMetadata>, StartError> {
+    pub(super) fn resource_metadata(&self) -> Result<Option<ResourceMetadata>, StartError> {
         let Some(resource) = &self.resource else { return Ok(None) };
         let loopback = self.issuers.iter().any(|issuer| issuer.loopback_http);
-        let fetcher = fetcher.with_loopback_http(loopback);
         let issuers = self.issuers.iter().map(|issuer| issuer.name.as_str());
-        let metadata = resource.describe(issuers, |url| fetcher.permits(url).is_ok()).map_err(|error| {
-            let remedy = "Give the https URL that clients use, and the scopes that routes ask for";
-            StartError::because("resource", resource.id(), error, remedy)
-        })?;
+        let metadata =
+            resource.describe(issuers, |url| fetch::permits(url, loopback).is_ok()).map_err(|error| {
+                let remedy = "Give the https URL that clients use, and the scopes that routes ask for";
+                StartError::because("resource", resource.id(), error, remedy)
+            })?;
         if !self.issuers.iter().flat_map(|issuer| &issuer.audiences).any(|audience| audience == resource.id())
         {
             tracing::warn!(
@@ -239,12 +239,8 @@ pub(super) fn feed(
     }
     if feed.max_staleness < interval.saturating_mul(3) {
         let remedy = "Three poll intervals at least, or one late answer refuses everybody";
-        return Err(StartError::new(
-            "max_staleness",
-            in_words(feed.max_staleness),
-            "it is too short",
-            remedy,
-        ));
+        let value = in_words(feed.max_staleness);
+        return Err(StartError::new("max_staleness", value, "it is too short", remedy));
     }
     let identifiers = IDENTIFIERS.into_iter().chain(feed.identifiers.iter().map(String::as_str)).collect();
     let rules = EntryRules {
@@ -276,18 +272,19 @@ fn claim_names(setting: &'static str, names: Vec<&str>) -> Result<Box<[ClaimName
 fn parse_url(fetcher: &Fetcher, setting: &'static str, text: &str) -> Result<Url, StartError> {
     let url = Url::parse(text)
         .map_err(|error| StartError::because(setting, text, error, "Give an absolute https URL"))?;
-    permit(fetcher, setting, &url)?;
+    permit(fetcher, setting, &url, text)?;
     Ok(url)
 }
 
-fn permit(fetcher: &Fetcher, setting: &'static str, url: &Url) -> Result<(), StartError> {
+fn permit(fetcher: &Fetcher, setting: &'static str, url: &Url, given: &str) -> Result<(), StartError> {
     if !url.username().is_empty() || url.password().is_some() {
         let remedy = "Credentials of a feed go into bearer or basic; keys and metadata are public";
         return Err(StartError::new(setting, "[a URL with credentials]", "it would show them", remedy));
     }
     fetcher.permits(url).map_err(|_| {
         let remedy = "Use https; for this very machine http is possible with allow_loopback_http";
-        StartError::new(setting, shown(url), "it is not https", remedy)
+        let given = given.split('?').next().unwrap_or_default();
+        StartError::new(setting, given, "it is not https", remedy)
     })
 }
 

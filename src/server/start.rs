@@ -7,8 +7,8 @@ use tokio::sync::watch;
 
 use super::ResourceServer;
 use super::error::StartError;
-use super::settings::{self, IssuerSettings, Settings, shown};
-use crate::background::fetch::Fetcher;
+use super::settings::{self, IssuerSettings, KeysSetting, Settings, shown};
+use crate::background::fetch::{Fetcher, Shared};
 use crate::background::jwks::KeyKeeper;
 use crate::background::pull::Puller;
 use crate::background::{Background, Surroundings};
@@ -31,8 +31,8 @@ const ISSUER_REMEDY: &str =
 const KEYS_REMEDY: &str = "Check that it can be reached and serves a JWK set, or use start_lazily";
 
 pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, StartError> {
-    let (around, prepared) = prepare(settings)?;
-    let metadata = settings.resource_metadata(&around.fetcher)?;
+    let (news, prepared) = prepare(settings)?;
+    let metadata = settings.resource_metadata()?;
     let mut background = Background::default();
     let mut issuers = Vec::new();
     for Prepared { issuer, keys, feed } in prepared {
@@ -44,7 +44,7 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
                 }
                 .about(issuer.name.as_str())
             })?;
-            keep_keys(&mut background, &issuer, keys.run(Some(pause)), &around);
+            keep_keys(&mut background, &issuer, keys.run(Some(pause)), &news);
         }
         if let Some(mut feed) = feed {
             feed.refresh().await.map_err(|error| {
@@ -53,37 +53,37 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
                 StartError::because("revocation", shown(feed.url()), error, remedy)
                     .about(issuer.name.as_str())
             })?;
-            keep_feed(&mut background, &issuer, feed.run(true), &around);
+            keep_feed(&mut background, &issuer, feed.run(true), &news);
         }
         issuers.push(issuer);
     }
-    Ok(assemble(settings, around, background, issuers, metadata))
+    Ok(assemble(settings, news, background, issuers, metadata))
 }
 
 pub(super) fn lazily(settings: &Settings) -> Result<ResourceServer, StartError> {
-    let (around, prepared) = prepare(settings)?;
-    let metadata = settings.resource_metadata(&around.fetcher)?;
+    let (news, prepared) = prepare(settings)?;
+    let metadata = settings.resource_metadata()?;
     let mut background = Background::default();
     let mut issuers = Vec::new();
     for Prepared { issuer, keys, feed } in prepared {
         if let Some(keys) = keys {
-            keep_keys(&mut background, &issuer, keys.run(None), &around);
+            keep_keys(&mut background, &issuer, keys.run(None), &news);
         }
         if let Some(feed) = feed {
-            keep_feed(&mut background, &issuer, feed.run(false), &around);
+            keep_feed(&mut background, &issuer, feed.run(false), &news);
         }
         issuers.push(issuer);
     }
-    Ok(assemble(settings, around, background, issuers, metadata))
+    Ok(assemble(settings, news, background, issuers, metadata))
 }
 
 fn keep_keys(
     background: &mut Background,
     issuer: &Arc<TrustedIssuer>,
     task: impl Future<Output = ()> + Send + 'static,
-    around: &Surroundings,
+    news: &watch::Sender<()>,
 ) {
-    let (issuer, news) = (Arc::clone(issuer), around.news.clone());
+    let (issuer, news) = (Arc::clone(issuer), news.clone());
     background.spawn(task, move |why| {
         issuer.keys.note_trouble(why);
         news.send_replace(());
@@ -94,9 +94,9 @@ fn keep_feed(
     background: &mut Background,
     issuer: &Arc<TrustedIssuer>,
     task: impl Future<Output = ()> + Send + 'static,
-    around: &Surroundings,
+    news: &watch::Sender<()>,
 ) {
-    let (issuer, news) = (Arc::clone(issuer), around.news.clone());
+    let (issuer, news) = (Arc::clone(issuer), news.clone());
     background.spawn(task, move |why| {
         if let Some(revocations) = &issuer.revocations {
             revocations.freshness.flaw(why);
@@ -105,15 +105,13 @@ fn keep_feed(
     });
 }
 
-fn prepare(settings: &Settings) -> Result<(Surroundings, Vec<Prepared>), StartError> {
+fn prepare(settings: &Settings) -> Result<(watch::Sender<()>, Vec<Prepared>), StartError> {
     if tokio::runtime::Handle::try_current().is_err() {
         let remedy = "Call start inside #[tokio::main] or a runtime's block_on";
         return Err(StartError::new("runtime", "none", "no tokio runtime is running", remedy));
     }
-    let fetcher = Fetcher::new().map_err(|problem| {
-        StartError::new("tls", "the system's roots", problem, "Install root certificates on this machine")
-    })?;
-    let around = Surroundings { clock: Arc::clone(&settings.clock), fetcher, news: watch::Sender::new(()) };
+    let news = watch::Sender::new(());
+    let mut shared = Shared::default();
     let mut names = HashSet::new();
     let mut prepared = Vec::new();
     for issuer in &settings.issuers {
@@ -121,16 +119,24 @@ fn prepare(settings: &Settings) -> Result<(Surroundings, Vec<Prepared>), StartEr
             let remedy = "Name each issuer once; several audiences go into one";
             return Err(StartError::new("issuer", &issuer.name, "it is named twice", remedy));
         }
-        prepared.push(prepare_one(issuer, &around).map_err(|error| error.about(&issuer.name))?);
+        let one = fetcher(issuer, &mut shared).and_then(|fetcher| {
+            let clock = Arc::clone(&settings.clock);
+            prepare_one(issuer, &Surroundings { clock, fetcher, news: news.clone() })
+        });
+        prepared.push(one.map_err(|error| error.about(&issuer.name))?);
     }
-    Ok((around, prepared))
+    Ok((news, prepared))
+}
+
+fn fetcher(settings: &IssuerSettings, shared: &mut Shared) -> Result<Fetcher, StartError> {
+    let keys = if let KeysSetting::Url(url) = &settings.keys { Some(url) } else { None };
+    let feed = settings.revocation.as_ref().map(|feed| &feed.url);
+    let named = keys.into_iter().chain(feed).map(String::as_str);
+    Fetcher::of(&settings.transport, &settings.name, named, settings.loopback_http, shared)
+        .map_err(|error| StartError::new("transport", error.value, error.problem, error.remedy))
 }
 
 fn prepare_one(settings: &IssuerSettings, around: &Surroundings) -> Result<Prepared, StartError> {
-    let around = &Surroundings {
-        fetcher: around.fetcher.with_loopback_http(settings.loopback_http),
-        ..around.clone()
-    };
     let name = settings.issuer()?;
     let rules = settings.rules()?;
     let (keys, key_source) = settings.keys(rules.algorithms, &around.fetcher)?;
@@ -148,7 +154,7 @@ fn prepare_one(settings: &IssuerSettings, around: &Surroundings) -> Result<Prepa
 
 fn assemble(
     settings: &Settings,
-    around: Surroundings,
+    news: watch::Sender<()>,
     background: Background,
     issuers: Vec<Arc<TrustedIssuer>>,
     metadata: Option<ResourceMetadata>,
@@ -157,9 +163,9 @@ fn assemble(
     let realm = settings.realm.as_ref().or(first_audience).map_or("", String::as_str);
     let gate = Gate {
         judge: Judge::new(issuers.iter().cloned()),
-        clock: around.clock,
+        clock: Arc::clone(&settings.clock),
         realm: Realm::new(realm, metadata.as_ref().map(ResourceMetadata::url)),
         _background: background,
     };
-    ResourceServer { gate: Arc::new(gate), issuers: issuers.into(), news: around.news, metadata }
+    ResourceServer { gate: Arc::new(gate), issuers: issuers.into(), news, metadata }
 }

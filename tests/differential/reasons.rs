@@ -182,7 +182,7 @@ impl Reason {
                 let odd = |name: &&str| {
                     claims.get(name).is_some() && claims.text_of(name).is_none_or(str::is_empty)
                 };
-                ["sub", "client_id", "azp", "appid", "cid", "jti", "uti"].iter().any(odd)
+                ["sub", "client_id", "jti"].iter().any(odd)
             }
             Self::SenderConstrained => claims.get("cnf").is_some(),
             Self::LivesTooLong => {

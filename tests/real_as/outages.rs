@@ -62,11 +62,16 @@ async fn after_a_restart_with_new_keys_the_same_resource_server_goes_on() {
     accepts(&api, &driver.machine(RS256, BOTH).await).await;
     assert_eq!(driver.answers("/jwks", 200).await, 1);
 
-    // The old keys are gone, and what they signed with them; nobody has to be asked about that.
+    // The old keys are gone, and what they signed with them. One set without them may come from a replica that is behind,
+    // so it takes a second one to refuse their tokens for good; until then nobody is admitted by them.
     for token in [&old.access, &ended.access, &ended_machine] {
-        refuses(&api, token, RejectionKind::UnknownKey).await;
+        let settled = async || {
+            let answer = ask(&api, token).await;
+            assert!(matches!(answer.status, 401 | 503), "{answer:?}");
+            (answer.status == 401).then_some(())
+        };
+        within(AFTERWARDS, "the old key is settled", settled).await;
     }
-    assert_eq!(driver.answers("/jwks", 200).await, 1);
     driver.revoke(&new).await;
     comes_to_refuse(&api, &new.access).await;
 }

@@ -9,6 +9,7 @@ use tonic::transport::{Channel, Server};
 use tonic::{Code, Request, Status};
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tower_bearer::{GrpcRequest, Policy, ResourceServer, any_token, scope};
 
@@ -90,19 +91,40 @@ fn a_handler_without_a_layer_serves_nobody() {
     assert_eq!(Request::new(()).access_token().unwrap_err().code(), Code::Internal);
 }
 
+/// A gRPC service of our own, which answers by who asks.
+struct WhoAsks;
+
+#[tonic::async_trait]
+impl Health for WhoAsks {
+    type WatchStream = tokio_stream::Empty<Result<HealthCheckResponse, Status>>;
+
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<tonic::Response<HealthCheckResponse>, Status> {
+        let known = request.access_token()?.subject().as_deref() == Some("user-1");
+        Ok(tonic::Response::new(HealthCheckResponse { status: if known { 1 } else { 2 } }))
+    }
+
+    async fn watch(
+        &self,
+        _: Request<HealthCheckRequest>,
+    ) -> Result<tonic::Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("nobody watches"))
+    }
+}
+
 #[tokio::test]
 async fn a_handler_gets_the_token() {
-    use http::Request as HttpRequest;
-    use tower::{Layer, ServiceExt, service_fn};
     let world = World::new().await;
-    // A handler is given the extensions of the HTTP request that the layer has let through.
-    let handler = service_fn(async |request: HttpRequest<()>| {
-        let (parts, ()) = request.into_parts();
-        let request = Request::from_parts(tonic::metadata::MetadataMap::new(), parts.extensions, ());
-        let subject = request.access_token().map(|token| token.subject().unwrap_or_default().into_owned());
-        Ok::<_, std::convert::Infallible>(http::Response::new(subject.unwrap()))
-    });
-    let service = world.api.protect(any_token()).layer(handler);
-    let answer = service.oneshot(super::world::request(&world.issuer.mint(token()))).await.unwrap();
-    assert_eq!(answer.into_body(), "user-1");
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server =
+        Server::builder().layer(world.api.protect(any_token())).add_service(HealthServer::new(WhoAsks));
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let mut client = HealthClient::new(Channel::from_shared(url).unwrap().connect().await.unwrap());
+    for (subject, status) in [("user-1", 1), ("user-2", 2)] {
+        let token = world.issuer.mint(token().subject(subject));
+        assert_eq!(check(&mut client, Some(&token)).await.unwrap().status, status, "{subject}");
+    }
 }

@@ -7,7 +7,6 @@ mod feed;
 mod grpc;
 mod keys;
 mod lifecycle;
-mod logs;
 mod metadata;
 mod profiles;
 mod readiness;

@@ -100,7 +100,7 @@ fn vendors() -> Vec<Vendor> {
                 Some("JWT"),
                 json!({"ver": "1.0", "oid": "o", "tid": "t", "sub": "p", "upn": "u@example.com"}),
             ),
-            for_client: false,
+            for_client: true,
         },
         Vendor {
             profile: Profile::Keycloak,
@@ -310,4 +310,43 @@ async fn the_token_of_the_documentation_is_valid_in_its_day() {
         .without_revocation();
     let answer = ask(&elsewhere.start().await.unwrap(), any_token(), request(PRINTED)).await;
     assert_eq!(answer.rejection.unwrap().kind(), Kind::WrongAudience, "the audience is spelled as it is");
+}
+
+/// RFC 9068 §3, figures 1 to 3: the header and the claims as they are printed there.
+#[tokio::test]
+async fn the_token_of_rfc_9068_is_valid_in_its_day() {
+    let clock = ManualClock::new(UnixTime::from_secs(1_618_354_100));
+    let server = issuer(&clock).await;
+    // The RFC's issuer and key are not ours: the key is given, and the issuer is the RFC's.
+    let kid = server.key_id(tower_bearer::Algorithm::ES256).unwrap();
+    let header = format!(r#"{{"typ":"at+JWT","alg":"ES256","kid":"{kid}"}}"#);
+    let claims = r#"{"iss":"https://authorization-server.example.com/","sub":"5ba552d67","aud":"https://rs.example.com/","exp":1639528912,"iat":1618354090,"jti":"dbe39bf3a3ba4238a513f51d6e1691c4","client_id":"s6BhdRkqt3","scope":"openid profile reademail"}"#;
+    let token = server.sign(tower_bearer::Algorithm::ES256, header.as_bytes(), claims.as_bytes());
+    let api = ResourceServer::builder()
+        .clock(clock.clone())
+        .issuer("https://authorization-server.example.com/")
+        .audience("https://rs.example.com/")
+        .jwks_url(server.jwks_url())
+        .allow_loopback_http()
+        .without_revocation()
+        .start()
+        .await
+        .unwrap();
+    let answer = ask(&api, scope("reademail"), request(&token)).await;
+    assert_eq!((answer.status, answer.subject.as_deref()), (200, Some("5ba552d67")));
+    clock.step_wall(UnixTime::from_secs(1_639_528_912 + 5));
+    assert_eq!(ask(&api, any_token(), request(&token)).await.rejection.unwrap().kind(), Kind::Expired);
+}
+
+/// RFC 7519 §6.1: an unsecured JWT, as it is printed there.
+#[tokio::test]
+async fn the_unsecured_token_of_rfc_7519_is_refused() {
+    let unsecured = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.";
+    let clock = ManualClock::new(UnixTime::from_secs(1_300_819_000));
+    let server = issuer(&clock).await;
+    let api = resource_server(&server, &clock, Profile::Generic).await;
+    assert_eq!(
+        ask(&api, any_token(), request(unsecured)).await.rejection.unwrap().kind(),
+        Kind::WrongAlgorithm
+    );
 }

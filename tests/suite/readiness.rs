@@ -113,3 +113,45 @@ async fn a_token_that_waits_holds_no_permit() {
     };
     assert_eq!(answer.status(), 200);
 }
+
+/// A key that turns up, and then an inner service that takes its time: the token is judged by the moment it is served.
+#[tokio::test]
+async fn a_token_that_is_revoked_while_it_waits_for_the_inner_service_is_refused() {
+    let world = World::new().await;
+    world.issuer.rotate_keys().await.unwrap();
+    let text = world.issuer.mint(token());
+    let (mut service, mut handle) =
+        mock::spawn_with(|inner: Inner| world.api.protect(any_token()).layer(inner));
+    handle.allow(1);
+    assert!(matches!(service.poll_ready(), Poll::Ready(Ok(()))));
+    handle.allow(0);
+    let mut answer = by_hand(service.call(request(&text)));
+    // The key is there, and the inner service is not ready.
+    world.until(|world| world.api.health().issuers[0].keys.age == Some(0.0)).await;
+    world.settle(1).await;
+    for _ in 0..100 {
+        assert!(answer.poll().is_pending());
+        tokio::task::yield_now().await;
+    }
+    world.issuer.revoke_jwt(&text);
+    world.poll().await;
+    handle.allow(1);
+    let refused = answer.future.await.unwrap();
+    assert_eq!(refused.status(), 401);
+    assert!(mock_is_quiet(&mut handle));
+}
+
+/// A future that is polled by hand now and then.
+struct Polled<F> {
+    future: std::pin::Pin<Box<F>>,
+}
+
+fn by_hand<F: Future>(future: F) -> Polled<F> {
+    Polled { future: Box::pin(future) }
+}
+
+impl<F: Future> Polled<F> {
+    fn poll(&mut self) -> Poll<F::Output> {
+        self.future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+    }
+}

@@ -119,3 +119,24 @@ fn unknown_key_and_wrong_signature_sound_alike() {
     let words = |kind: RejectionKind| headers(kind.into(), &any_token());
     assert_eq!(words(RejectionKind::UnknownKey), words(RejectionKind::WrongSignature));
 }
+
+/// A refusal must not become a 200 for whoever looks at the status alone.
+#[test]
+fn a_content_type_alone_is_not_grpc() {
+    let request = |method: &str, version: Version, content: &str, te: &str| {
+        let request = Request::builder().method(method).version(version).header(TE, te);
+        Asked::of(&request.header(CONTENT_TYPE, content).body(()).unwrap()).grpc.is_some()
+    };
+    let table = [
+        ("POST", Version::HTTP_2, "application/grpc", "trailers", true),
+        ("POST", Version::HTTP_2, "Application/grpc+proto", "trailers", true),
+        ("GET", Version::HTTP_2, "application/grpc", "trailers", false),
+        ("POST", Version::HTTP_11, "application/grpc", "trailers", false),
+        ("POST", Version::HTTP_2, "application/grpc", "gzip", false),
+        ("POST", Version::HTTP_2, "application/grpcx", "trailers", false),
+        ("POST", Version::HTTP_2, "application/json", "trailers", false),
+    ];
+    for (method, version, content, te, expected) in table {
+        assert_eq!(request(method, version, content, te), expected, "{method} {version:?} {content} {te}");
+    }
+}

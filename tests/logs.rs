@@ -1,0 +1,112 @@
+//! Nothing of a token or a secret reaches a log; what an operator must know does.
+//!
+//! A binary of its own: the subscriber is the whole process's, since tracing remembers for each place in the code whether
+//! anybody listened when it was first passed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use tower_bearer::{RejectionKind as Kind, ResourceServer, any_token};
+
+#[allow(dead_code, unreachable_pub, reason = "shared with the suite, which uses all of it")]
+#[path = "suite/world.rs"]
+mod world;
+
+use world::{AUDIENCE, World, ask, builder, clock, feed, issuer, request, token};
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn kind(api: &ResourceServer, token: &str) -> Option<Kind> {
+    ask(api, any_token(), request(token)).await.rejection.map(|rejection| rejection.kind())
+}
+
+/// Everything that has been logged so far, in all tests of this binary.
+fn captured() -> impl Fn() -> String {
+    static LOG: OnceLock<Captured> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let log = Captured::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_env_filter("trace")
+            .with_writer(move || writer.clone())
+            .with_ansi(false)
+            .init();
+        log
+    });
+    || String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+/// BR-26.
+#[tokio::test]
+async fn nothing_of_a_token_is_logged() {
+    let said = captured();
+
+    let world = World::new().await;
+    let marker = "marker-that-must-not-be-seen";
+    let tokens = [
+        world.issuer.mint(token().subject(marker)),
+        world.issuer.mint(token().subject(marker).without("exp")),
+        world.issuer.mint(token().subject(marker).header("kid", marker)),
+        world.issuer.mint(token().subject(marker).header("typ", marker)),
+        world.issuer.mint(token().subject(marker).claim("aud", marker)),
+        world.issuer.mint(token().subject(marker).signed_by_unknown_key()),
+        world.issuer.mint(token().subject(marker).unsigned()),
+        format!("{marker} {marker}"),
+        marker.to_owned(),
+    ];
+    for token in &tokens {
+        let answer = world.patiently(ask(&world.api, any_token(), request(token))).await;
+        let debug = format!("{answer:?} {:?}", world.api);
+        assert!(!debug.contains(marker) || answer.status == 200, "{debug}");
+    }
+    world.issuer.revoke_jwt(&tokens[0]);
+    world.poll().await;
+    assert_eq!(world.status(&tokens[0]).await, 401);
+    world.issuer.stop().await;
+    world.poll_in_vain().await;
+    let credentials = feed(&world.issuer).bearer(marker);
+    let error = builder(&world.issuer, &world.clock).revocation(credentials).start().await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains(marker));
+
+    let log = said();
+    assert!(log.contains("tower_bearer::rejection") && log.contains("signature does not verify"), "{log}");
+    assert!(!log.contains(marker), "{log}");
+    for token in &tokens {
+        for part in token.split('.').filter(|part| part.len() > 20) {
+            assert!(!log.contains(part), "a part of a token is in the log");
+        }
+    }
+}
+
+/// PR-09: several audiences count, and it is said if the resource's own identifier is not among them.
+#[tokio::test]
+async fn a_resource_that_is_no_audience_is_warned_of() {
+    let said = captured();
+
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let mcp = "https://api.example.com/mcp";
+    let both = builder(&server, &clock).audience(mcp).without_revocation().resource(mcp);
+    let api = both.start().await.unwrap();
+    assert!(!said().contains("not among the audiences"), "{}", said());
+    for audience in [AUDIENCE, mcp] {
+        assert_eq!(kind(&api, &server.mint(token().claim("aud", audience))).await, None, "{audience}");
+    }
+    let one = builder(&server, &clock).without_revocation().resource(mcp);
+    let api = one.start().await.unwrap();
+    assert!(said().contains("not among the audiences") && said().contains(mcp), "{}", said());
+    assert_eq!(kind(&api, &server.mint(token().claim("aud", mcp))).await, Some(Kind::WrongAudience));
+}
