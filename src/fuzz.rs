@@ -54,8 +54,8 @@ pub struct Frozen {
 impl Frozen {
     /// Trusts a published key set.
     pub fn with_keys(keys: &[u8], profile: Profile, revoked: &[u8]) -> Option<Self> {
-        let ring = KeyRing::awaiting();
-        ring.replace(KeySet::parse(keys, Algorithms::ASYMMETRIC).ok()?, Duration::ZERO);
+        let ring = KeyRing::awaiting(Duration::MAX);
+        ring.replace(KeySet::parse(keys, Algorithms::ASYMMETRIC).ok()?, Duration::ZERO, Duration::MAX);
         Self::of(ring, Algorithms::ASYMMETRIC, profile, revoked)
     }
 
@@ -68,7 +68,7 @@ impl Frozen {
     fn of(keys: KeyRing, algorithms: Algorithms, profile: Profile, revoked: &[u8]) -> Option<Self> {
         let known = Known::default();
         Entries::read(revoked).ok()?.apply(&known).then_some(())?;
-        known.0.freshness.confirm(Duration::ZERO);
+        known.0.freshness.confirm(Duration::ZERO, true);
         let rules = Rules {
             profile,
             audiences: [Audience::try_from(AUDIENCE).ok()?].into(),
@@ -122,7 +122,8 @@ impl Keys {
 pub fn metadata(body: Vec<u8>) -> Result<(String, Option<String>), String> {
     let url = Url::parse(ISSUER).map_err(|error| error.to_string())?;
     let content_type = Some("application/json".to_owned());
-    let answer = Answer { status: 200, content_type, etag: None, body };
+    let answer =
+        Answer { status: 200, content_type, etag: None, max_age: None, retry_after: None, date: None, body };
     let metadata = discovery::parse(&url, &answer).map_err(|error| error.to_string())?;
     Ok((metadata.issuer, metadata.jwks_uri))
 }
