@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use url::Url;
+
 use crate::limits::SHOWN_BYTES;
 
 /// Foreign text for people: escaped, so that it stays on one line, and cut short.
@@ -14,6 +16,13 @@ impl fmt::Display for Shown<'_> {
         write!(f, "{}", shown.escape_debug())?;
         if shown.len() < self.0.len() { write!(f, "… ({} bytes)", self.0.len()) } else { Ok(()) }
     }
+}
+
+/// A URL without its query, which may hold a key.
+pub(crate) fn without_query(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.into()
 }
 
 /// A secret: it can be used, but neither shown nor compared by accident.
@@ -48,6 +57,12 @@ mod tests {
         let long = "é".repeat(1000);
         let shown = Shown(&long).to_string();
         assert!(shown.len() < 100 && shown.ends_with("(2000 bytes)"), "{shown}");
+    }
+
+    #[test]
+    fn queries_are_not_shown() {
+        let url = Url::parse("https://as.example/keys?key=hunter2").unwrap();
+        assert_eq!(without_query(&url), "https://as.example/keys");
     }
 
     #[test]

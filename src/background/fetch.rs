@@ -18,7 +18,7 @@ use super::transport::terms::Terms;
 use super::transport::{ProxySetting, Transport, TransportError, proxy_url};
 use crate::clock::UnixTime;
 use crate::limits;
-use crate::redact::Secret;
+use crate::redact::{Secret, without_query};
 
 /// Fetches, as one issuer's transport says; cheap to clone.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ pub(crate) struct Answer {
 /// Why nothing came.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FetchError {
-    #[error("{0} is not https (http is only allowed to loopback, with allow_loopback_http)")]
+    #[error("{} is not https (http is only allowed to loopback, with allow_loopback_http)", without_query(.0))]
     Insecure(Url),
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),

@@ -12,7 +12,7 @@ use super::{Surroundings, jittered};
 use crate::issuer::TrustedIssuer;
 use crate::keys::{KeySet, KeySetError};
 use crate::limits;
-use crate::redact::Shown;
+use crate::redact::{Shown, without_query};
 
 /// Where the keys come from.
 #[derive(Clone, Debug)]
@@ -28,11 +28,11 @@ pub(crate) enum KeySource {
 pub(crate) enum KeysError {
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    #[error("{url}: {error}")]
+    #[error("{}: {error}", without_query(url))]
     Fetch { url: Url, error: FetchError },
-    #[error("{url} answered {status}")]
+    #[error("{} answered {status}", without_query(url))]
     Status { url: Url, status: u16, retry_after: Option<Duration> },
-    #[error("{url}: {error}")]
+    #[error("{}: {error}", without_query(url))]
     Set { url: Url, error: KeySetError },
 }
 

@@ -73,13 +73,18 @@ pub(crate) enum EntryError {
 
 impl EntryRules {
     fn identifies(&self, name: &str) -> bool {
-        self.identifiers.iter().any(|own| own.as_str() == name)
+        is_among(&self.identifiers, name)
     }
 
     /// Whether tokens may carry it. An entry that names what no token has would match none, and nobody would notice.
     fn knows(&self, name: &str) -> bool {
-        self.identifies(name) || self.claims.iter().any(|own| own.as_str() == name)
+        self.identifies(name) || is_among(&self.claims, name)
     }
+}
+
+/// In any spelling; `name` is the usual one.
+fn is_among(claims: &[ClaimName], name: &str) -> bool {
+    claims.iter().any(|own| spellings(&own.as_str()).contains(&name))
 }
 
 impl Entry {
@@ -201,6 +206,20 @@ mod tests {
     fn azp_and_client_id_are_one() {
         let spelled = |name: &str| read(&format!(r#"{{"{name}":"app","issued_before":1,"exp":2}}"#)).unwrap();
         assert_eq!(spelled("azp"), spelled("client_id"));
+    }
+
+    #[test]
+    fn an_identifier_may_be_configured_in_any_spelling() {
+        let rules = EntryRules {
+            identifiers: [ClaimName::try_from("cid").unwrap()].into(),
+            claims: [].into(),
+            max_token_lifetime: Duration::from_secs(100),
+            leeway: Duration::ZERO,
+        };
+        for name in ["cid", "client_id"] {
+            let object = Object::parse(format!(r#"{{"{name}":"app"}}"#).into(), 4, 64).unwrap();
+            assert!(Entry::read(&object, &rules, UnixTime::from_secs(NOW)).is_ok(), "{name}");
+        }
     }
 
     #[test]

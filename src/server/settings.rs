@@ -287,10 +287,3 @@ fn permit(fetcher: &Fetcher, setting: &'static str, url: &Url, given: &str) -> R
         StartError::new(setting, given, "it is not https", remedy)
     })
 }
-
-/// A URL without its query, which may hold a key.
-pub(super) fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.into()
-}

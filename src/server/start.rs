@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::ResourceServer;
 use super::error::StartError;
-use super::settings::{self, IssuerSettings, KeysSetting, Settings, shown};
+use super::settings::{self, IssuerSettings, KeysSetting, Settings};
 use crate::background::fetch::{Fetcher, Shared};
 use crate::background::jwks::KeyKeeper;
 use crate::background::pull::Puller;
@@ -15,6 +15,7 @@ use crate::background::{Background, Surroundings};
 use crate::issuer::TrustedIssuer;
 use crate::middleware::metadata::ResourceMetadata;
 use crate::middleware::{Gate, Realm};
+use crate::redact::without_query;
 use crate::request::Judge;
 use crate::revocation::Revocations;
 use crate::revocation::freshness::Freshness;
@@ -39,7 +40,7 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
         if let Some(mut keys) = keys {
             let pause = keys.refresh().await.map_err(|error| {
                 match keys.url() {
-                    Some(url) => StartError::because("jwks_url", shown(url), error, KEYS_REMEDY),
+                    Some(url) => StartError::because("jwks_url", without_query(url), error, KEYS_REMEDY),
                     None => StartError::because("issuer", issuer.name.as_str(), error, ISSUER_REMEDY),
                 }
                 .about(issuer.name.as_str())
@@ -50,7 +51,7 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
             feed.refresh().await.map_err(|error| {
                 let remedy =
                     "Check that the feed can be reached and speaks for this issuer, or use start_lazily";
-                StartError::because("revocation", shown(feed.url()), error, remedy)
+                StartError::because("revocation", without_query(feed.url()), error, remedy)
                     .about(issuer.name.as_str())
             })?;
             keep_feed(&mut background, &issuer, feed.run(true), &news);
@@ -142,8 +143,9 @@ fn prepare_one(settings: &IssuerSettings, around: &Surroundings) -> Result<Prepa
     let (keys, key_source) = settings.keys(rules.algorithms, &around.fetcher)?;
     let feed = settings.revocation.as_ref();
     let feed = feed.map(|feed| Ok((feed, settings::feed(settings, feed, &around.fetcher)?))).transpose()?;
-    let revocations =
-        feed.as_ref().map(|(_, (url, _, bounds))| Revocations::new(Freshness::new(*bounds), shown(url)));
+    let revocations = feed
+        .as_ref()
+        .map(|(_, (url, _, bounds))| Revocations::new(Freshness::new(*bounds), without_query(url)));
     let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations });
     let keys = key_source.map(|source| KeyKeeper::new(Arc::clone(&issuer), source, around.clone()));
     let feed = feed.map(|(feed, (url, entry_rules, _))| {
