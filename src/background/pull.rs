@@ -39,6 +39,8 @@ pub(crate) struct Puller {
     within: Duration,
     /// From where to ask on; none to ask for everything.
     cursor: Option<String>,
+    /// Whether the answer being read is of the whole state.
+    whole: bool,
     /// Of the last full state, where that came without a cursor.
     etag: Option<String>,
     pace: Pace,
@@ -67,6 +69,7 @@ impl Puller {
             rules: Arc::new(rules),
             backoff: Backoff::default(),
             cursor: None,
+            whole: true,
             etag: None,
             pace: Pace::new(feed.max_staleness),
             unanswered: 0,
@@ -131,16 +134,17 @@ impl Puller {
         if self.hole.is_some_and(|again| again <= asked) {
             self.cursor = None;
         }
-        let everything = self.cursor.is_none();
         let outcome = self.pull(revocations).await;
+        // A whole state that broke off is no place to go on from, and neither is a page that was refused.
+        let broken = outcome.as_ref().is_err_and(|error| self.whole || !error.is_silence());
         // What was not understood outweighs whatever came after it.
         let outcome = self.flaw.take().map_or(outcome, Err);
         let outcome = match outcome {
             Ok(age) => {
                 self.unanswered = 0;
                 self.backoff.reset();
-                self.hole = self.hole.filter(|_| !everything);
-                revocations.freshness.confirm(asked.saturating_sub(age), everything);
+                self.hole = self.hole.filter(|_| !self.whole);
+                revocations.freshness.confirm(asked.saturating_sub(age), self.whole);
                 if !age.is_zero() {
                     revocations.freshness.note_trouble(format!(
                         "the answer is {age:?} older than earlier ones by its own time: a cache or replica is behind, or the \
@@ -156,7 +160,8 @@ impl Puller {
                     revocations.freshness.flaw(error.to_string());
                     let now = self.around.clock.uptime();
                     self.hole = Some(now.saturating_add(self.backoff.pause(limits::BACKOFF_LONGEST)));
-                } else if everything || !error.is_silence() || self.unanswered >= limits::CURSOR_TRIES {
+                }
+                if broken || (!error.is_flaw() && self.unanswered >= limits::CURSOR_TRIES) {
                     self.cursor = None;
                     self.etag = None;
                 }
@@ -170,7 +175,8 @@ impl Puller {
 
     /// All pages of one answer. Returns how old the answer is by its own time.
     async fn pull(&mut self, revocations: &Revocations) -> Result<Duration, PullError> {
-        let (mut everything, mut restarts, mut first_page) = (self.cursor.is_none(), 0, true);
+        let (mut restarts, mut first_page) = (0, true);
+        self.whole = self.cursor.is_none();
         let mut ignored = 0;
         let patience = self.feed.max_staleness.max(limits::FEED_ANSWER);
         let deadline = self.around.clock.uptime().saturating_add(patience);
@@ -179,7 +185,7 @@ impl Puller {
             if asked > deadline {
                 return Err(PullError::TooLong);
             }
-            let (taken, etag) = match self.ask(everything).await? {
+            let (taken, etag) = match self.ask().await? {
                 Reply::Unchanged { date } => {
                     let received = self.around.clock.uptime();
                     return Ok(self.pace.age(date, asked, received));
@@ -192,11 +198,11 @@ impl Puller {
                 if restarts > 1 {
                     return Err(PullError::Restless);
                 }
-                (self.cursor, everything, first_page, ignored) = (None, true, true, 0);
+                (self.cursor, self.whole, first_page, ignored) = (None, true, true, 0);
                 continue;
             };
             ignored += self.note_flaws(&taken, revocations);
-            if everything && !taken.full {
+            if self.whole && !taken.full {
                 return Err(PullError::NotFull);
             }
             if taken.more && (taken.cursor.is_none() || taken.cursor == self.cursor) {
@@ -211,14 +217,14 @@ impl Puller {
             self.cursor = taken.cursor;
             first_page = false;
             if !taken.more {
-                revocations.freshness.note_ignored(ignored, everything);
+                revocations.freshness.note_ignored(ignored, self.whole);
                 return Ok(age);
             }
         }
         Err(PullError::Endless)
     }
 
-    async fn ask(&mut self, everything: bool) -> Result<Reply, PullError> {
+    async fn ask(&mut self) -> Result<Reply, PullError> {
         let mut url = self.url.clone();
         if let Some(cursor) = &self.cursor {
             url.query_pairs_mut().append_pair("cursor", cursor);
@@ -230,7 +236,7 @@ impl Puller {
             limit: limits::FEED_PAGE_BYTES,
             authorization: self.feed.authorization.as_ref(),
             known,
-            within: if everything { limits::TOTAL_TIMEOUT } else { self.within },
+            within: if self.whole { limits::TOTAL_TIMEOUT } else { self.within },
         };
         let conditional = known.is_some();
         let Answer { status, etag, date, body, .. } = self.around.fetcher.ask(question).await?;

@@ -313,3 +313,29 @@ async fn after_an_outage_the_feed_goes_on_from_its_cursor() {
     world.until(|world| world.last_error().is_none()).await;
     assert_eq!(world.status(&before).await, 401);
 }
+
+/// A first state that is not understood in part and then breaks off is no answer: nobody is admitted on it, not even where
+/// a stale feed would do.
+#[tokio::test]
+async fn a_whole_state_that_breaks_off_is_asked_for_again_from_its_start() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let bad = json!({"sub": "someone", "exp": NOW + 60});
+    // Its second page leads back to itself.
+    let broken = json!({"iss": server.issuer(), "as_of": NOW, "full": true, "more": true, "cursor": "m", "revocations": [bad]});
+    server.set_reply(&server.feed_url(), Reply::json(&broken));
+    let api = builder(&server, &clock).revocation(feed(&server)).start_lazily().unwrap();
+    let world = World { issuer: server, clock, api };
+    world.until(|world| world.api.health().issuers[0].keys.usable && world.last_error().is_some()).await;
+    // No answer to a question for everything, but one to a question with the cursor.
+    let delta = json!({"iss": world.issuer.issuer(), "as_of": NOW, "cursor": "n", "revocations": []});
+    world.issuer.set_reply(&world.issuer.feed_url(), Reply::json(&delta));
+    let asked = world.issuer.requests(&world.issuer.feed_url());
+    world.settle(2).await;
+    world.clock.advance(Duration::from_secs(30));
+    world.until(|world| world.issuer.requests(&world.issuer.feed_url()) > asked).await;
+    world.until(|world| world.last_error().unwrap().contains("full: false")).await;
+    let lenient = any_token().when_stale(WhenStale::Admit);
+    let answer = ask(&world.api, lenient, request(&world.issuer.mint(token()))).await;
+    assert_eq!(answer.rejection.unwrap().kind(), Kind::RevocationsUnknown);
+}
