@@ -377,7 +377,7 @@ impl Checker<'_> {
             let Some(answer) = self.ask(question, what).await else { continue };
             match answer.status {
                 410 => {}
-                200 if is_page(&answer) => match Page::read(&answer.body, &mut Vec::new()) {
+                200 if is_page(&answer) => match page_of(&answer) {
                     Some(page) if page.resync => {}
                     Some(page) if page.full => {
                         let words = "gets the full state: that works, but 410 says why";
@@ -512,6 +512,14 @@ fn texts(entries: &[Value]) -> HashSet<String> {
 
 fn is_page(answer: &Answer) -> bool {
     [JSON, SIGNED].contains(&answer.media_type().as_str())
+}
+
+/// The page that an answer is, signed or not, without a word on what is wrong with it.
+fn page_of(answer: &Answer) -> Option<Page> {
+    if answer.media_type() == SIGNED {
+        return Page::read(&payload(&answer.body).ok()?, &mut Vec::new());
+    }
+    Page::read(&answer.body, &mut Vec::new())
 }
 
 /// The page within a signed one. Its signature is for those who have the issuer's keys.
