@@ -35,10 +35,9 @@ fn texts(block: &str) -> Vec<Value> {
 
 #[test]
 fn the_examples_of_the_document_are_pages() {
-    let mut blocks = DOCUMENT.split("```").skip(1).step_by(2);
     let mut found = 0;
-    while let Some(block) = blocks.next() {
-        let Some((("json" | "http"), block)) = block.split_once('\n') else { continue };
+    for block in DOCUMENT.split("```").skip(1).step_by(2) {
+        let Some(("json" | "http", block)) = block.split_once('\n') else { continue };
         for text in texts(block) {
             let is_page = text.get("iss").is_some() || text.get("resync").is_some();
             let page = if is_page {

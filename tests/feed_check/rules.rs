@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tower_bearer::Algorithm;
+use tower_bearer::clock::Clock;
 use tower_bearer::testing::AuthorizationServer;
 use url::Url;
 
@@ -73,6 +74,20 @@ async fn our_own_server_conforms() {
     assert!(skipped.iter().all(|rule| ["https", "gzip", "signed"].contains(rule)), "{report}");
 }
 
+/// Nothing is revoked by the check itself: somebody does in the time that they are given.
+#[tokio::test]
+async fn our_own_server_conforms_with_a_password_too() {
+    let clock = Leaping::new();
+    let builder = AuthorizationServer::builder().algorithms([Algorithm::ES256]).clock(clock.clone());
+    let server = builder.feed_basic("reader", TOKEN).start().await.unwrap();
+    let mut options = options(Url::parse(&server.feed_url()).unwrap(), server.issuer(), clock.clone());
+    options.credentials = Some(Credentials::Basic { user: "reader".to_owned(), password: TOKEN.to_owned() });
+    options.news = News::Within(Duration::from_secs(1000));
+    let report = check(options).await.unwrap();
+    assert_eq!(complaints(&report), [], "{report}");
+    assert!(clock.uptime() >= Duration::from_secs(1000), "nobody had time to revoke anything");
+}
+
 /// Puts an entry into each full state.
 fn add(response: &mut Response, entry: Value) {
     response.edit(|page| {
@@ -86,15 +101,18 @@ fn html(response: &mut Response) {
     *response = Response::new(200).with("text/html", "<html>please log in</html>");
 }
 
-fn jws(header: Value, page: &[u8]) -> String {
+fn jws(header: &Value, page: &[u8]) -> String {
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode_to_string(bytes);
     format!("{}.{}.c2ln", encode(header.to_string().as_bytes()), encode(page))
 }
 
 const EXP: i64 = NOW + 3600;
 
+/// What is wrong, how it is made so, and what must be complained about.
+type Row = (&'static str, Twist, &'static [(Outcome, &'static str)]);
+
 #[rustfmt::skip]
-const TABLE: &[(&str, Twist, &[(Outcome, &str)])] = &[
+const TABLE: &[Row] = &[
     ("nothing", |_, _, _| {}, &[]),
     ("a server error", |_, _, r| *r = Response::new(500), &[(Fail, "answers")]),
     ("a redirect", |_, q, r| if q.authorized { *r = Response::new(302) }, &[(Fail, "answers")]),
@@ -163,8 +181,9 @@ const TABLE: &[(&str, Twist, &[(Outcome, &str)])] = &[
     ("signed pages of another issuer", |_, q, r| if q.accept == SIGNED { r.edit(|p| p["iss"] = json!("https://other/")); sign(r, json!({"typ": "revocation-feed+jwt", "alg": "ES256"})) }, &[(Fail, "iss")]),
 ];
 
+#[expect(clippy::needless_pass_by_value, reason = "keeps the table short")]
 fn sign(response: &mut Response, header: Value) {
-    let body = jws(header, &response.body);
+    let body = jws(&header, &response.body);
     *response = Response::new(200).with(SIGNED, body);
 }
 
@@ -244,4 +263,5 @@ async fn own_claims_are_known_where_they_are_named() {
     assert_eq!(complaints(&check(known).await.unwrap()), []);
     let report = check(options(url, ISSUER, feed.clock.clone())).await.unwrap();
     assert_eq!(complaints(&report), [(Fail, "entry-members"), (Fail, "entry-match")], "{report}");
+    assert!(report.to_string().contains("full state, page 3, entry 1: `device_id`"), "{report}");
 }
