@@ -20,6 +20,7 @@
 //! Only `GET` is used; nothing is changed on the server.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,15 +64,11 @@ async fn run() -> Result<bool, Box<dyn Error>> {
         None => (own_server().await?, false),
         Some(_) => read(arguments)?,
     };
-    if !json {
-        println!("checking {}\n", without_query(&options.url));
-    }
+    let about = without_query(&options.url);
     let report = check(options).await?;
-    if json {
-        println!("{:#}", report.to_json())
-    } else {
-        print!("{report}")
-    }
+    let text = if json { format!("{:#}\n", report.to_json()) } else { format!("{about}\n\n{report}") };
+    // Whoever reads this may have closed their end.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(!report.has_failed())
 }
 
@@ -134,7 +131,11 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<(Options, bool), 
                 options.news = News::Within(Duration::from_secs(seconds));
             }
             "--json" => json = true,
-            text if text.starts_with("--") => return Err(wrong(&format!("{text} is not known")).into()),
+            text if text.starts_with('-') => {
+                // What follows may be a secret.
+                let name = text.split('=').next().unwrap_or_default();
+                return Err(wrong(&format!("{name} is not known, or its value does not follow it")).into());
+            }
             text => url = Some(Url::parse(text).map_err(|error| wrong(&format!("the URL: {error}")))?),
         }
     }
