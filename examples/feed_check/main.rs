@@ -32,6 +32,7 @@ use url::Url;
 mod ask;
 mod check;
 mod page;
+mod probes;
 mod report;
 
 use ask::Credentials;

@@ -9,6 +9,8 @@ mod ask;
 mod check;
 #[path = "../../examples/feed_check/page.rs"]
 mod page;
+#[path = "../../examples/feed_check/probes.rs"]
+mod probes;
 #[path = "../../examples/feed_check/report.rs"]
 mod report;
 
