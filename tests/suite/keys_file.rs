@@ -180,6 +180,14 @@ async fn the_form_may_change() {
     }
 }
 
+/// What a token calls its key says nothing about keys without ids, also where none is of its algorithm.
+#[tokio::test]
+async fn a_key_of_another_type_is_looked_for_too() {
+    let world = World::new(|_| include_str!("../../src/keys/pem/ed25519.pem").to_owned()).await;
+    world.dir.replace(&pem(&set(&world.issuer).await));
+    assert_eq!(world.status(&world.issuer.mint(token())).await, 200);
+}
+
 #[tokio::test]
 async fn made_up_keys_cause_one_look_in_a_while() {
     for form in [str::to_owned, pem] {
