@@ -10,7 +10,7 @@ export RUSTC_BOOTSTRAP=1
 executions=${1:-1000000}
 shift || true
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(token token_signed key_set metadata feed_page json)
+[ "${#targets[@]}" -gt 0 ] || targets=(token token_signed key_set pem metadata feed_page json)
 
 max_len() {
   case $1 in

@@ -1,4 +1,5 @@
-//! The background's way: everything that talks to an authorization server, outside of any request.
+//! The background's way: everything that talks to an authorization server, or reads a file, outside of any
+//! request.
 //!
 //! ```text
 //! discovery → jwks → KeyRing            source → pull → Revocations
@@ -20,6 +21,7 @@ mod backoff;
 pub(crate) mod discovery;
 pub(crate) mod fetch;
 pub(crate) mod jwks;
+pub(crate) mod keys_file;
 mod pace;
 pub(crate) mod page;
 pub(crate) mod pull;

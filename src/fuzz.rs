@@ -99,7 +99,7 @@ impl Frozen {
     }
 }
 
-/// The usable keys of a JWK set.
+/// The usable keys of a JWK set, or of the operator.
 #[derive(Debug)]
 pub struct Keys(KeySet);
 
@@ -109,11 +109,17 @@ impl Keys {
         KeySet::parse(body, Algorithms::ASYMMETRIC).map(Self).map_err(|error| error.to_string())
     }
 
+    /// Reads what the operator gave, in either form.
+    pub fn given(text: &[u8]) -> Result<Self, String> {
+        KeySet::given(text, Algorithms::ASYMMETRIC).map(Self).map_err(|error| error.to_string())
+    }
+
     /// Whether one of the keys that may have signed it did.
     pub fn verify(&self, kid: Option<&str>, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         let found: Vec<_> = self.0.candidates(kid, algorithm).collect();
         assert!(found.len() <= limits::KEY_TRIES && self.0.keys().len() <= limits::KEYS);
-        assert!(found.iter().all(|key| kid.is_none() || key.kid() == kid), "a key of another id");
+        let fits = |key: &&VerifyingKey| kid.is_none() || key.kid() == kid || key.fits_any_kid();
+        assert!(found.iter().all(fits), "a key of another id");
         found.iter().any(|key| key.verify(algorithm, message, signature))
     }
 }

@@ -11,6 +11,7 @@ use crate::limits;
 
 pub(crate) mod bell;
 pub(crate) mod jwk;
+mod pem;
 mod set;
 mod verifying;
 

@@ -28,7 +28,7 @@ pub(crate) const KEY_TRIES: usize = 4;
 
 /// A metadata document, in bytes.
 pub(crate) const METADATA_BYTES: usize = 256 * 1024;
-/// A JWK set, in bytes.
+/// A JWK set, or a file of keys, in bytes.
 pub(crate) const KEY_SET_BYTES: usize = 512 * 1024;
 /// Keys in a set; what comes after them is left out and counted.
 pub(crate) const KEYS: usize = 64;
@@ -47,6 +47,8 @@ pub(crate) const KEYS_REFRESH: Duration = Duration::from_secs(300);
 /// What an issuer may say about that is kept within these bounds: a key that it takes away must go soon.
 pub(crate) const KEYS_REFRESH_BOUNDS: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(60)..=Duration::from_secs(3600);
+/// Time between two looks at a file of keys.
+pub(crate) const KEYS_FILE_LOOK: Duration = Duration::from_secs(5);
 /// How long a key set that can no longer be fetched is relied on, unless configured; counted from when it should have
 /// been fetched again.
 pub(crate) const KEYS_STALE_AFTER: Duration = Duration::from_secs(3600);

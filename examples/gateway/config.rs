@@ -44,6 +44,7 @@ pub(crate) struct Issuer {
     pub(crate) url: String,
     pub(crate) audience: Vec<String>,
     pub(crate) jwks_url: Option<String>,
+    pub(crate) keys_file: Option<String>,
     pub(crate) shared_secret_file: Option<String>,
     pub(crate) algorithms: Option<Vec<AlgorithmName>>,
     pub(crate) profile: Option<ProfileName>,
@@ -240,18 +241,22 @@ impl Issuer {
         if self.audience.is_empty() {
             return Err("`audience` is empty: name this API as the issuer does".to_owned());
         }
-        if self.jwks_url.is_some() && self.shared_secret_file.is_some() {
-            return Err(
-                "`jwks_url` and `shared_secret_file` are two sources of keys: leave one out".to_owned()
-            );
+        let sources = [
+            ("jwks_url", &self.jwks_url),
+            ("keys_file", &self.keys_file),
+            ("shared_secret_file", &self.shared_secret_file),
+        ];
+        let mut sources = sources.into_iter().filter(|(_, value)| value.is_some()).map(|(key, _)| key);
+        let source = sources.next();
+        if let (Some(one), Some(other)) = (source, sources.next()) {
+            return Err(format!("`{one}` and `{other}` are two sources of keys: leave one out"));
         }
         let Some(revocation) = &self.revocation else {
             let remedy = "say where revocations come from, or that there are none with `source = \"none\"`";
             return Err(format!("[issuer.revocation] is missing: {remedy}"));
         };
         revocation.check()?;
-        let discovered = self.jwks_url.is_none() && self.shared_secret_file.is_none();
-        let own = Some(&self.url).filter(|_| discovered).map(|url| ("url", url));
+        let own = Some(&self.url).filter(|_| source.is_none()).map(|url| ("url", url));
         let keys = self.jwks_url.as_ref().map(|url| ("jwks_url", url));
         let feed = revocation.url.as_ref().map(|url| ("revocation.url", url));
         let plain = |(_, url): &(&str, &String)| {

@@ -1,6 +1,6 @@
 //! From the file's issuers to a running resource server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tower_bearer::{Builder, Complete, Feed, NeedsAudience, NeedsRevocation, Profile, ResourceServer};
@@ -48,6 +48,10 @@ fn with_keys(
         Some(url) => builder.jwks_url(url),
         None => builder,
     };
+    let builder = match &issuer.keys_file {
+        Some(path) => builder.keys_file(beside(file, path)),
+        None => builder,
+    };
     Ok(match &issuer.shared_secret_file {
         Some(path) => builder.shared_secret(secret(path, file)?),
         None => builder,
@@ -86,10 +90,14 @@ fn period(setting: Option<Period>) -> Option<Duration> {
     setting.map(|period| period.0)
 }
 
-/// Relative to the configuration. The newline that an editor puts at the end of a text is not part of the secret.
+/// A path in the configuration is as seen from there.
+fn beside(config: &Path, path: &str) -> PathBuf {
+    config.parent().unwrap_or_else(|| Path::new("")).join(path)
+}
+
+/// The newline that an editor puts at the end of a text is not part of the secret.
 fn secret(path: &str, config: &Path) -> Result<Vec<u8>, ConfigError> {
-    let file = config.parent().unwrap_or_else(|| Path::new("")).join(path);
-    let mut secret = std::fs::read(&file).map_err(|error| {
+    let mut secret = std::fs::read(beside(config, path)).map_err(|error| {
         let remedy = "name a file that the gateway may read, as seen from the configuration";
         ConfigError(format!("{}: shared_secret_file `{path}`: {error}: {remedy}", config.display()))
     })?;

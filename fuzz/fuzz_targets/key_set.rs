@@ -2,34 +2,14 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
+mod known;
 
 use base64_simd::URL_SAFE_NO_PAD as BASE64;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use tower_bearer::{Algorithm, fuzz};
+use tower_bearer::fuzz;
 
-/// Tokens of the keys in RFC 7515 appendices A.2 and A.3 and RFC 8037 appendix A.4.
-struct Known {
-    algorithm: Algorithm,
-    message: &'static str,
-    signature: Vec<u8>,
-    /// The member of the JWK that is the key.
-    material: (&'static str, &'static str),
-}
-
-static KNOWN: LazyLock<[Known; 3]> = LazyLock::new(|| {
-    let known = |algorithm, token: &'static str, material| {
-        let (message, signature) = token.trim().rsplit_once('.').expect("it is a JWS");
-        let signature = BASE64.decode_to_vec(signature).expect("it is base64url");
-        Known { algorithm, message, signature, material }
-    };
-    [
-        known(Algorithm::ES256, include_str!("known/es256.jws"), ("x", include_str!("known/es256.x").trim())),
-        known(Algorithm::RS256, include_str!("known/rs256.jws"), ("n", include_str!("known/rs256.n").trim())),
-        known(Algorithm::EdDSA, include_str!("known/eddsa.jws"), ("x", include_str!("known/eddsa.x").trim())),
-    ]
-});
+use known::KNOWN;
 
 /// Big-endian numbers may have zeros before them.
 fn material(key: &Value, name: &str) -> Option<Vec<u8>> {

@@ -8,6 +8,7 @@ use url::Url;
 use super::backoff::Backoff;
 use super::discovery::{self, DiscoveryError};
 use super::fetch::{Answer, FetchError, Question};
+use super::keys_file::{KeysFile, KeysFileError};
 use super::{Surroundings, jittered};
 use crate::issuer::TrustedIssuer;
 use crate::keys::{KeySet, KeySetError};
@@ -21,6 +22,8 @@ pub(crate) enum KeySource {
     Discovery,
     /// A URL that the operator pinned.
     Url(Url),
+    /// A file that the operator keeps.
+    File(KeysFile),
 }
 
 /// Why there are no new keys.
@@ -34,6 +37,8 @@ pub(crate) enum KeysError {
     Status { url: Url, status: u16, retry_after: Option<Duration> },
     #[error("{}: {error}", without_query(url))]
     Set { url: Url, error: KeySetError },
+    #[error(transparent)]
+    File(#[from] KeysFileError),
 }
 
 impl KeysError {
@@ -41,7 +46,7 @@ impl KeysError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
-            Self::Discovery(_) | Self::Fetch { .. } | Self::Set { .. } => None,
+            Self::Discovery(_) | Self::Fetch { .. } | Self::Set { .. } | Self::File(_) => None,
         }
     }
 }
@@ -79,12 +84,13 @@ impl KeyKeeper {
         }
     }
 
-    /// The URL that the operator pinned.
-    pub(crate) fn url(&self) -> Option<&Url> {
-        match &self.source {
-            KeySource::Discovery => None,
-            KeySource::Url(url) => Some(url),
-        }
+    /// Where the keys come from.
+    pub(crate) fn source(&self) -> &KeySource {
+        &self.source
+    }
+
+    fn reads_a_file(&self) -> bool {
+        matches!(self.source, KeySource::File(_))
     }
 
     /// Runs until it is aborted. `ahead` is what [`KeyKeeper::refresh`] returned, if it has been called already.
@@ -129,8 +135,12 @@ impl KeyKeeper {
                 self.healthy = false;
                 // While nobody can be admitted, the issuer's return must be noticed soon.
                 let blind = self.issuer.keys.current(self.around.clock.uptime()).is_none();
-                let pause =
-                    self.backoff.pause(if blind { limits::BACKOFF_BLIND } else { limits::BACKOFF_LONGEST });
+                let longest = match self.source {
+                    _ if blind => limits::BACKOFF_BLIND,
+                    KeySource::File(_) => limits::KEYS_FILE_LOOK,
+                    KeySource::Discovery | KeySource::Url(_) => limits::BACKOFF_LONGEST,
+                };
+                let pause = self.backoff.pause(longest);
                 pause.max(error.retry_after().unwrap_or_default().min(limits::BACKOFF_LONGEST))
             }
         }
@@ -150,6 +160,10 @@ impl KeyKeeper {
                     Some(set) => {
                         self.note_odd(&set);
                         ring.replace(set, asked, holds);
+                        if self.reads_a_file() {
+                            // No replica is behind: one look settles what was taken away.
+                            ring.confirm(asked, holds);
+                        }
                     }
                     None => ring.confirm(asked, holds),
                 }
@@ -175,7 +189,11 @@ impl KeyKeeper {
 
     /// The set, unless it is still the one that is known, and for how long it holds.
     async fn fetch(&mut self) -> Result<(Option<KeySet>, Duration), KeysError> {
-        let url = match &self.source {
+        let url = match &mut self.source {
+            KeySource::File(file) => {
+                let set = file.look(self.issuer.rules.algorithms).await?;
+                return Ok((set, limits::KEYS_FILE_LOOK));
+            }
             KeySource::Discovery => discovery::keys_url(&self.around.fetcher, &self.issuer.name).await?,
             KeySource::Url(url) => url.clone(),
         };

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use super::pem::{self, PemError};
 use super::{KeyError, VerifyingKey, jwk};
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::limits;
 
-/// The usable keys of a JWK set (RFC 7517 §5). One odd member never spoils the others.
+/// The usable keys of a JWK set (RFC 7517 §5), or of the operator. One odd member never spoils the others.
 #[derive(Debug, Default)]
 pub(crate) struct KeySet {
     keys: Vec<VerifyingKey>,
@@ -27,6 +28,8 @@ pub(crate) enum KeySetError {
     NotJson(#[from] serde_json::Error),
     #[error("not a JWK set: it has no `keys` array")]
     NoKeysArray,
+    #[error(transparent)]
+    Pem(#[from] PemError),
     #[error("no usable key among the {members} members{}", first.as_ref().map(|odd| format!(" (the first: {})", odd.error)).unwrap_or_default())]
     NothingUsable { members: usize, first: Option<OddKey> },
 }
@@ -51,24 +54,41 @@ impl KeySet {
                 }
             }
         }
-        if set.keys.is_empty() {
-            return Err(KeySetError::NothingUsable {
-                members: members.len(),
-                first: set.odd.into_iter().next(),
-            });
-        }
-        Ok(set)
+        set.with_a_key()
     }
 
-    /// The keys that may have signed a token, in the order of the set. A configured secret has no id, and fits any. Without
-    /// a `kid` there are none where the choice is not narrow: nobody shall make us verify dozens of signatures.
+    /// Reads what the operator gave: a JWK set, or PEM.
+    pub(crate) fn given(text: &[u8], allowed: Algorithms) -> Result<Self, KeySetError> {
+        if !pem::is_meant(text) {
+            return Self::parse(text, allowed);
+        }
+        let mut set = Self::default();
+        for read in pem::read(text, allowed)? {
+            match read {
+                Ok(key) => set.keys.push(key),
+                Err(error) => set.odd.push(OddKey { kid: None, error }),
+            }
+        }
+        set.with_a_key()
+    }
+
+    fn with_a_key(self) -> Result<Self, KeySetError> {
+        if self.keys.is_empty() {
+            let members = self.odd.len();
+            return Err(KeySetError::NothingUsable { members, first: self.odd.into_iter().next() });
+        }
+        Ok(self)
+    }
+
+    /// The keys that may have signed a token, in the order of the set. A configured secret has no id, nor has a key in PEM:
+    /// they fit any. Without a `kid` there are none where the choice is not narrow: nobody shall make us verify dozens of signatures.
     pub(crate) fn candidates(
         &self,
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> impl Iterator<Item = &VerifyingKey> {
         let fits = move |key: &&VerifyingKey| {
-            key.can_verify(algorithm) && (kid.is_none() || key.kid() == kid || key.is_secret())
+            key.can_verify(algorithm) && (kid.is_none() || key.kid() == kid || key.fits_any_kid())
         };
         let too_many = kid.is_none() && self.keys.iter().filter(fits).count() > limits::KEY_TRIES;
         self.keys.iter().filter(fits).take(if too_many { 0 } else { limits::KEY_TRIES })
@@ -78,6 +98,11 @@ impl KeySet {
     pub(crate) fn has_kid(&self, kid: &str) -> bool {
         self.keys.iter().any(|key| key.kid() == Some(kid))
             || self.odd.iter().any(|odd| odd.kid.as_deref() == Some(kid))
+    }
+
+    /// Whether there are keys that fit any id, so that only the signature tells whether a token's key is there.
+    pub(crate) fn fits_any_kid(&self) -> bool {
+        self.keys.iter().any(VerifyingKey::fits_any_kid)
     }
 
     pub(crate) fn keys(&self) -> &[VerifyingKey] {

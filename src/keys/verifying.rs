@@ -3,6 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{
     self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
 };
@@ -14,6 +15,8 @@ use crate::limits;
 pub(crate) struct VerifyingKey {
     kid: Option<Box<str>>,
     key_type: KeyType,
+    /// The operator gave it without an id: it fits tokens with any.
+    any_kid: bool,
     verifiers: Box<[(Algorithm, Verifier)]>,
 }
 
@@ -51,6 +54,12 @@ pub(crate) enum KeyError {
     LongKeyId,
     #[error("more than {} keys in the set", limits::KEYS)]
     TooMany,
+    #[error("a certificate, not a key: `openssl x509 -pubkey -noout` gets the key out of it")]
+    Certificate,
+    #[error("neither a PUBLIC KEY nor an RSA PUBLIC KEY")]
+    NotPublicKey,
+    #[error("the DER is not that of an RSA, P-256, P-384, P-521 or Ed25519 key")]
+    UnknownDer,
     #[error("the secret is shorter than the hash of its algorithm (RFC 7518 §3.2)")]
     ShortSecret,
 }
@@ -99,8 +108,23 @@ impl VerifyingKey {
         })
     }
 
+    /// An RSA public key as SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). The library has checked the exponent.
+    pub(crate) fn rsa_info(der: &[u8], algorithms: Algorithms) -> Result<Self, KeyError> {
+        let bits = PublicEncryptingKey::from_der(der).map(|key| key.key_size_bits());
+        if !bits.is_ok_and(|bits| limits::RSA_BITS.contains(&bits)) {
+            return Err(KeyError::RsaSize);
+        }
+        Self::public(None, KeyType::Rsa, algorithms, |algorithm| {
+            ParsedPublicKey::new(rsa_parameters(algorithm)?, der).ok()
+        })
+    }
+
     /// An Ed25519 public key of 32 bytes.
     pub(crate) fn ed25519(kid: Option<Box<str>>, x: &[u8], algorithms: Algorithms) -> Result<Self, KeyError> {
+        // The library would take a whole SubjectPublicKeyInfo too.
+        if x.len() != signature::ED25519_PUBLIC_KEY_LEN {
+            return Err(KeyError::NotAPoint);
+        }
         Self::public(kid, KeyType::Ed25519, algorithms, |_| ParsedPublicKey::new(&signature::ED25519, x).ok())
     }
 
@@ -118,7 +142,7 @@ impl VerifyingKey {
             }
             verifiers.push((algorithm, Verifier::Secret(Box::new(hmac::Key::new(hash, secret)))));
         }
-        Self::of(None, KeyType::Secret, verifiers)
+        Ok(Self::of(None, KeyType::Secret, verifiers)?.for_any_kid())
     }
 
     fn public(
@@ -147,16 +171,21 @@ impl VerifyingKey {
         if kid.as_ref().is_some_and(|kid| kid.len() > limits::KEY_ID_BYTES) {
             return Err(KeyError::LongKeyId);
         }
-        Ok(Self { kid, key_type, verifiers: verifiers.into_boxed_slice() })
+        Ok(Self { kid, key_type, any_kid: false, verifiers: verifiers.into_boxed_slice() })
+    }
+
+    /// One that the operator gave without an id.
+    pub(super) fn for_any_kid(self) -> Self {
+        Self { any_kid: true, ..self }
     }
 
     pub(crate) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// Whether it is a secret that the operator shares with the issuer.
-    pub(crate) fn is_secret(&self) -> bool {
-        self.key_type == KeyType::Secret
+    /// Whether it fits tokens with any id, and with none.
+    pub(crate) fn fits_any_kid(&self) -> bool {
+        self.any_kid
     }
 
     pub(crate) fn algorithms(&self) -> impl Iterator<Item = Algorithm> {

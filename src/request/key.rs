@@ -49,12 +49,14 @@ pub(super) fn choose<'a>(
         .ok_or_else(|| Rejection::new(RejectionKind::NoKeys).retry_after(limits::BACKOFF_BLIND))?;
     let kid = content.kid();
     if keys.candidates(kid.as_deref(), content.algorithm).next().is_none() {
+        // Keys without an id may come under any: what the token calls its own says nothing then.
+        let kid = kid.as_deref().filter(|_| !keys.fits_any_kid());
         // A key that is published, but not for this algorithm, is no news.
-        let published = kid.as_deref().is_some_and(|kid| keys.has_kid(kid));
+        let published = kid.is_some_and(|kid| keys.has_kid(kid));
         return Err(if published {
             RejectionKind::UnknownKey.into()
         } else {
-            unknown(issuer, kid.as_deref(), RejectionKind::UnknownKey, now)
+            unknown(issuer, kid, RejectionKind::UnknownKey, now)
         });
     }
     drop(kid);

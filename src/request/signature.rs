@@ -39,9 +39,9 @@ pub(super) fn verify(keyed: Keyed<'_>, now: Now) -> Result<Signed, Stop> {
         .any(|key| key.verify(content.algorithm, content.signing_input, signature));
     if !verified {
         return Err(match kid {
-            Some(_) => RejectionKind::WrongSignature.into(),
-            // Without an id, the right key may be one that we have not seen yet.
-            None => key::unknown(&issuer, None, RejectionKind::WrongSignature, now),
+            Some(kid) if keys.has_kid(&kid) => RejectionKind::WrongSignature.into(),
+            // Where no id told the key, the right one may be one that we have not seen yet.
+            _ => key::unknown(&issuer, None, RejectionKind::WrongSignature, now),
         });
     }
     drop(kid);

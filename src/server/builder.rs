@@ -1,6 +1,7 @@
 //! The builder, whose type says what is still missing.
 
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +83,8 @@ impl Builder<NeedsIssuer> {
     }
 
     /// Trusts tokens whose `iss` is exactly this. Its keys are found through its metadata (RFC 8414, OpenID Connect
-    /// Discovery), unless [`Builder::jwks_url`], [`Builder::keys`] or [`Builder::shared_secret`] say otherwise.
+    /// Discovery), unless [`Builder::jwks_url`], [`Builder::keys`], [`Builder::keys_file`] or [`Builder::shared_secret`]
+    /// say otherwise.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Builder<NeedsAudience> {
         self.settings.issuers.push(IssuerSettings::new(issuer.into()));
         self.to()
@@ -163,9 +165,27 @@ impl<State: HasIssuer> Builder<State> {
         self.with(|issuer| issuer.keys = KeysSetting::Url(url.into()))
     }
 
-    /// The issuer's JWK set itself (RFC 7517 §5), as JSON. Nothing is fetched, and rotation takes a restart.
-    pub fn keys(self, jwk_set: impl Into<String>) -> Self {
-        self.with(|issuer| issuer.keys = KeysSetting::Given(jwk_set.into()))
+    /// The issuer's keys themselves: a JWK set as JSON (RFC 7517 §5), or PEM. Nothing is fetched, and rotation takes a
+    /// restart.
+    ///
+    /// PEM is one or more sections of `PUBLIC KEY` (RSA, P-256, P-384, P-521, Ed25519) or `RSA PUBLIC KEY`. Such keys have
+    /// no id, so they are tried for tokens with any `kid`, at most four for an algorithm; an RSA key verifies every RSA
+    /// algorithm that is allowed. Certificates are left out (`openssl x509 -pubkey -noout` gets the key out of one); a
+    /// private key is refused.
+    pub fn keys(self, keys: impl Into<String>) -> Self {
+        self.with(|issuer| issuer.keys = KeysSetting::Given(keys.into()))
+    }
+
+    /// A file with the issuer's keys, as [`Builder::keys`] takes them, of at most 512 KiB: for machines that cannot ask the
+    /// issuer. It is looked at every five seconds, and when a token comes whose key is not in it; what is new verifies, and
+    /// what is gone stops, with that look. Replace it by renaming: a file that is read half written may be a smaller one
+    /// that is whole.
+    ///
+    /// A file that cannot be read, or has no usable key, fails [`Builder::start`]; after [`Builder::start_lazily`] requests
+    /// are answered 503 until it has. Later on the last good keys stay, [`ResourceServer::health`] says what is wrong, and
+    /// they grow old as fetched ones do ([`Builder::keys_stale_after`]).
+    pub fn keys_file(self, path: impl Into<PathBuf>) -> Self {
+        self.with(|issuer| issuer.keys = KeysSetting::File(path.into()))
     }
 
     /// The secret that the issuer signs with by HMAC, at least as long as the hash (RFC 7518 §3.2). Accepts HS256,
@@ -197,7 +217,7 @@ impl<State: HasIssuer> Builder<State> {
         self.with(|issuer| issuer.max_token_lifetime = Some(lifetime))
     }
 
-    /// How long keys that cannot be fetched are relied on after they should have been fetched again. From then on requests
+    /// How long keys that cannot be fetched, or read from their file, are relied on after they should have been. From then on requests
     /// are answered 503. Default 1 h.
     pub fn keys_stale_after(self, bound: Duration) -> Self {
         self.with(|issuer| issuer.keys_stale_after = bound)

@@ -37,7 +37,7 @@ pub struct IssuerHealth {
 pub struct KeysHealth {
     /// Whether tokens can be verified now.
     pub usable: bool,
-    /// Seconds since the issuer last confirmed them; none before the first time.
+    /// Seconds since the issuer, or their file, last confirmed them; none before the first time.
     pub age: Option<f64>,
     /// Seconds until they are asked for again; none for keys that were given.
     pub next_refresh: Option<f64>,

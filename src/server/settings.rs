@@ -1,5 +1,6 @@
 //! Settings as they were said, and their translation into rules, with the complaint of each that does not work.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::algorithm::{Algorithm, Algorithms};
 use crate::background::discovery;
 use crate::background::fetch::{self, Fetcher};
 use crate::background::jwks::KeySource;
+use crate::background::keys_file::KeysFile;
 use crate::background::source::Feed;
 use crate::background::transport::Transport;
 use crate::clock::{Clock, SystemClock};
@@ -65,6 +67,7 @@ pub(super) enum KeysSetting {
     Discovery,
     Url(String),
     Given(String),
+    File(PathBuf),
     Secret { secret: Secret, weak: bool },
 }
 
@@ -181,11 +184,15 @@ impl IssuerSettings {
                 Ok((KeyRing::awaiting(self.keys_stale_after), Some(KeySource::Url(url))))
             }
             KeysSetting::Given(text) => {
-                let set = KeySet::parse(text.as_bytes(), algorithms).map_err(|error| {
-                    let remedy = "Give a JWK set with at least one public signature key";
+                let set = KeySet::given(text.as_bytes(), algorithms).map_err(|error| {
+                    let remedy = "Give a JWK set, or PEM, with at least one public signature key";
                     StartError::because("keys", format!("{} bytes", text.len()), error, remedy)
                 })?;
                 Ok((KeyRing::fixed(set), None))
+            }
+            KeysSetting::File(path) => {
+                let source = KeySource::File(KeysFile::new(path.clone()));
+                Ok((KeyRing::awaiting(self.keys_stale_after), Some(source)))
             }
             KeysSetting::Secret { secret, weak } => {
                 let key = VerifyingKey::secret(secret.expose(), algorithms, *weak).map_err(|error| {

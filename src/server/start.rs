@@ -9,7 +9,7 @@ use super::ResourceServer;
 use super::error::StartError;
 use super::settings::{self, IssuerSettings, KeysSetting, Settings};
 use crate::background::fetch::{Fetcher, Shared};
-use crate::background::jwks::KeyKeeper;
+use crate::background::jwks::{KeyKeeper, KeySource};
 use crate::background::pull::Puller;
 use crate::background::{Background, Surroundings};
 use crate::issuer::TrustedIssuer;
@@ -31,6 +31,9 @@ const ISSUER_REMEDY: &str =
     "Check that it is spelled as in its metadata and can be reached, or use start_lazily";
 const KEYS_REMEDY: &str = "Check that it can be reached and serves a JWK set, or use start_lazily";
 
+const FILE_REMEDY: &str =
+    "Check that it can be read and holds a JWK set, or PEM, with a public signature key, or use start_lazily";
+
 pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, StartError> {
     let (news, prepared) = prepare(settings)?;
     let metadata = settings.resource_metadata()?;
@@ -39,9 +42,17 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
     for Prepared { issuer, keys, feed } in prepared {
         if let Some(mut keys) = keys {
             let pause = keys.refresh().await.map_err(|error| {
-                match keys.url() {
-                    Some(url) => StartError::because("jwks_url", without_query(url), error, KEYS_REMEDY),
-                    None => StartError::because("issuer", issuer.name.as_str(), error, ISSUER_REMEDY),
+                match keys.source() {
+                    KeySource::Discovery => {
+                        StartError::because("issuer", issuer.name.as_str(), error, ISSUER_REMEDY)
+                    }
+                    KeySource::Url(url) => {
+                        StartError::because("jwks_url", without_query(url), error, KEYS_REMEDY)
+                    }
+                    KeySource::File(file) => {
+                        let path = file.path().display().to_string();
+                        StartError::because("keys_file", path, error, FILE_REMEDY)
+                    }
                 }
                 .about(issuer.name.as_str())
             })?;

@@ -49,6 +49,15 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
         (issuer("shared_secret_file = 'gone'"), &["shared_secret_file `gone`", "No such file"]),
         (issuer("shared_secret_file = 'short'"), &["shared_secret `[5 bytes]`", "32 bytes"]),
         (issuer("shared_secret_file = 'x'\njwks_url = 'https://x'"), &["line 4", "leave one out"]),
+        (
+            issuer("keys_file = 'x'\njwks_url = 'https://x'"),
+            &["line 4", "`jwks_url` and `keys_file`", "leave one out"],
+        ),
+        (
+            issuer("keys_file = 'x'\nshared_secret_file = 'x'"),
+            &["line 4", "`keys_file` and `shared_secret_file`"],
+        ),
+        (issuer("keys_file = 5"), &["line 7", "keys_file"]),
         (issuer("jwks_url = 'http://127.0.0.1/'"), &["line 4", "`jwks_url`", "allow_loopback_http"]),
         (
             issuer("allow_loopback_http = true\njwks_url = 'http://as.example/'"),

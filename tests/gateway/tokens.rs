@@ -173,3 +173,24 @@ async fn settings_of_issuers_are_honoured() {
     }
     assert_eq!(setup.server.requests(&setup.server.metadata_url()), 0);
 }
+
+/// As seen from the configuration, and nobody is asked.
+#[tokio::test]
+async fn keys_come_from_a_file() {
+    let (server, upstream) = (authorization_server().await, Upstream::start().await);
+    let port = server.issuer().rsplit_once(':').unwrap().1.parse().unwrap();
+    let dir = Dir::new();
+    dir.write("keys.json", &Ask::get("/jwks.json").of(port).await.body);
+    let config = format!(
+        "{}[[issuer]]\nurl = '{}'\naudience = ['{AUDIENCE}']\nkeys_file = 'keys.json'\n\
+         [issuer.revocation]\nsource = 'none'\n{ROUTES}",
+        listeners(upstream.port),
+        server.issuer(),
+    );
+    let setup = Setup { gateway: Gateway::start_in(dir, &config).await, upstream, server };
+    setup.ready().await;
+    assert_eq!(setup.get("/events", &setup.token("read:events")).await.status, 200);
+    let forged = setup.server.mint(token("read:events").signed_by_unknown_key());
+    assert_eq!(setup.get("/events", &forged).await.status, 401);
+    assert_eq!(setup.server.requests(&setup.server.metadata_url()), 0);
+}

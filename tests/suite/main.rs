@@ -6,6 +6,7 @@ mod credentials;
 mod feed;
 mod grpc;
 mod keys;
+mod keys_file;
 mod lifecycle;
 mod metadata;
 mod profiles;
