@@ -287,4 +287,20 @@ mod tests {
         }
         assert_eq!(world.bell.waiting.load(Ordering::SeqCst), 0);
     }
+
+    #[test]
+    fn absent_keys_are_remembered_within_a_bound() {
+        // What moka takes in before it looks at its capacity, in the worst case.
+        const NOT_YET_COUNTED: u64 = 512;
+        let bell = Bell::new();
+        for n in 0..10_000 {
+            bell.note_not_found(Some(&format!("made-up-{n}")), Duration::ZERO);
+            if n % 97 == 0 {
+                let remembered = bell.absent.iter().count() as u64;
+                assert!(remembered <= limits::ABSENT_KEY_IDS + NOT_YET_COUNTED, "{remembered} after {n}");
+            }
+        }
+        bell.absent.run_pending_tasks();
+        assert_eq!(bell.absent.iter().count() as u64, limits::ABSENT_KEY_IDS);
+    }
 }

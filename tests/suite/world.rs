@@ -1,6 +1,7 @@
 //! One resource server and the authorization server it trusts, under one clock.
 
 use std::convert::Infallible;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -64,18 +65,23 @@ pub(crate) fn request(token: &str) -> Request<()> {
 }
 
 pub(crate) async fn ask(api: &ResourceServer, policy: Policy, request: Request<()>) -> Answer {
+    let patience = SystemClock::new();
+    tokio::select! {
+        answer = respond(api, policy, request) => answer,
+        // The manual clock may be what it waits for: see `World::patiently`.
+        () = patience.sleep(Duration::from_secs(30)) => panic!("an answer was awaited in vain"),
+    }
+}
+
+/// [`ask`] without an end to its patience. Does nothing before it is polled.
+pub(crate) async fn respond(api: &ResourceServer, policy: Policy, request: Request<()>) -> Answer {
     let inner = service_fn(async |request: Request<()>| {
         let token = request.extensions().get::<AccessToken>().expect("an admitted request carries its token");
         let mut response = Response::new(String::new());
         response.extensions_mut().insert(token.clone());
         Ok::<_, Infallible>(response)
     });
-    let patience = SystemClock::new();
-    let Ok(response) = tokio::select! {
-        response = api.protect(policy).layer(inner).oneshot(request) => response,
-        // The manual clock may be what it waits for: see `World::patiently`.
-        () = patience.sleep(Duration::from_secs(30)) => panic!("an answer was awaited in vain"),
-    };
+    let Ok(response) = api.protect(policy).layer(inner).oneshot(request).await;
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let admitted = response.extensions().get::<AccessToken>();
     assert_eq!(admitted.is_some(), response.status() == 200, "only the inner service says 200");
@@ -85,6 +91,16 @@ pub(crate) async fn ask(api: &ResourceServer, policy: Policy, request: Request<(
         retry_after: header("retry-after").map(|value| value.parse().unwrap()),
         rejection: response.extensions().get::<Rejection>().cloned(),
         subject: admitted.and_then(|token| token.subject().map(std::borrow::Cow::into_owned)),
+    }
+}
+
+/// The answer that is there when its future is polled exactly once.
+#[track_caller]
+pub(crate) fn at_once(api: &ResourceServer, token: &str) -> Answer {
+    let answer = std::pin::pin!(respond(api, tower_bearer::any_token(), request(token)));
+    match answer.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it waits"),
     }
 }
 
