@@ -90,6 +90,8 @@ pub(crate) const ENTRY_JITTER: Duration = Duration::from_secs(60);
 
 // === Connections ===
 
+/// Issuers that are asked at the same time by an eager start.
+pub(crate) const STARTS: usize = 32;
 /// Until a connection stands, TLS included.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Until a whole answer has been read.

@@ -14,6 +14,7 @@ mod builder;
 pub mod danger;
 mod error;
 mod health;
+mod prepared;
 mod settings;
 mod start;
 

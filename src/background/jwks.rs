@@ -79,6 +79,11 @@ impl KeyKeeper {
         }
     }
 
+    /// One that has not run yet and knows nothing, to take the place of this one.
+    pub(crate) fn afresh(&self) -> Self {
+        Self::new(Arc::clone(&self.issuer), self.source.clone(), self.around.clone())
+    }
+
     /// The URL that the operator pinned.
     pub(crate) fn url(&self) -> Option<&Url> {
         match &self.source {
