@@ -28,6 +28,7 @@ pub(crate) mod page;
 pub(crate) mod pull;
 pub(crate) mod source;
 mod take_in;
+pub(crate) mod tenancy;
 pub(crate) mod transport;
 
 /// Tasks that end when this is dropped.

@@ -174,6 +174,20 @@ impl Fetcher {
         Ok(Self { connections, terms, loopback_http })
     }
 
+    /// For another issuer under the same transport, over the same connections.
+    ///
+    /// # Errors
+    /// If the settings do not work.
+    pub(crate) fn for_another<'a>(
+        &self,
+        transport: &Transport,
+        issuer: &str,
+        named: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, TransportError> {
+        let terms = Arc::new(transport.terms(issuer, named)?);
+        Ok(Self { connections: self.connections.clone(), terms, loopback_http: self.loopback_http })
+    }
+
     /// Whether this URL may be asked at all.
     pub(crate) fn permits(&self, url: &Url) -> Result<(), FetchError> {
         permits(url, self.loopback_http)

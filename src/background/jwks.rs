@@ -133,7 +133,9 @@ impl KeyKeeper {
                 }
                 self.healthy = false;
                 // While nobody can be admitted, the issuer's return must be noticed soon.
-                let blind = self.issuer.keys.current(self.around.clock.uptime()).is_none();
+                // A tenant that may not exist is nobody's return.
+                let blind = !self.issuer.is_on_probation()
+                    && self.issuer.keys.current(self.around.clock.uptime()).is_none();
                 let pause =
                     self.backoff.pause(if blind { limits::BACKOFF_BLIND } else { limits::BACKOFF_LONGEST });
                 pause.max(error.retry_after().unwrap_or_default().min(limits::BACKOFF_LONGEST))

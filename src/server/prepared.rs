@@ -9,6 +9,7 @@ use crate::background::jwks::KeyKeeper;
 use crate::background::pull::Puller;
 use crate::background::{Background, Surroundings};
 use crate::issuer::TrustedIssuer;
+use crate::issuer::life::Life;
 use crate::redact::without_query;
 use crate::revocation::Revocations;
 use crate::revocation::freshness::Freshness;
@@ -28,17 +29,23 @@ const FEED_REMEDY: &str =
     "Check that the feed can be reached and speaks for this issuer, or use start_lazily";
 
 impl Prepared {
-    pub(super) fn of(settings: &IssuerSettings, around: Surroundings) -> Result<Self, StartError> {
+    /// A tenant has a life, and may have left revocations when it was here last.
+    pub(super) fn of(
+        settings: &IssuerSettings,
+        around: Surroundings,
+        life: Option<Life>,
+        kept: Option<Arc<Revocations>>,
+    ) -> Result<Self, StartError> {
         let name = settings.issuer()?;
         let rules = settings.rules()?;
         let (keys, key_source) = settings.keys(rules.algorithms, &around.fetcher)?;
         let feed = settings.revocation.as_ref();
         let feed =
             feed.map(|feed| Ok((feed, settings::feed(settings, feed, &around.fetcher)?))).transpose()?;
-        let revocations = feed
-            .as_ref()
-            .map(|(_, (url, _, bounds))| Revocations::new(Freshness::new(*bounds), without_query(url)));
-        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations });
+        let revocations = feed.as_ref().map(|(_, (url, _, bounds))| {
+            kept.unwrap_or_else(|| Arc::new(Revocations::new(Freshness::new(*bounds), without_query(url))))
+        });
+        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, life });
         let keys = key_source.map(|source| KeyKeeper::new(Arc::clone(&issuer), source, around.clone()));
         let feed = feed.map(|(feed, (url, entry_rules, _))| {
             Puller::new(Arc::clone(&issuer), feed.clone(), url, Arc::new(entry_rules), around.clone())

@@ -19,6 +19,7 @@ use crate::limits;
 use crate::middleware::metadata::{ProtectedResource, ResourceMetadata};
 use crate::names::{Audience, ClaimName, Issuer};
 use crate::policy::profile::{Profile, Rules};
+use crate::policy::tenants::{Permission, Tenants};
 use crate::redact::Secret;
 use crate::revocation::entry::{CLAIMS, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::Bounds;
@@ -42,9 +43,11 @@ impl Default for Settings {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct IssuerSettings {
     pub(super) name: String,
+    /// Not one issuer, but all of these; the name is theirs.
+    pub(super) tenants: Option<Tenants>,
     pub(super) keys: KeysSetting,
     pub(super) loopback_http: bool,
     pub(super) transport: Transport,
@@ -60,7 +63,7 @@ pub(super) struct IssuerSettings {
     pub(super) revocation: Option<Feed>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum KeysSetting {
     Discovery,
     Url(String),
@@ -72,6 +75,7 @@ impl IssuerSettings {
     pub(super) fn new(name: String) -> Self {
         Self {
             name,
+            tenants: None,
             keys: KeysSetting::Discovery,
             loopback_http: false,
             transport: Transport::new(),
@@ -86,6 +90,31 @@ impl IssuerSettings {
             accept_sender_constrained: false,
             revocation: None,
         }
+    }
+
+    pub(super) fn of_tenants(tenants: Tenants) -> Self {
+        Self { name: tenants.describe(), tenants: Some(tenants), ..Self::new(String::new()) }
+    }
+
+    /// The settings of one tenant, which must be permitted.
+    pub(super) fn of_tenant(&self, permitted: &Permission, name: &str) -> Self {
+        let fill = |text: &String| permitted.fill(text, name);
+        let mut own = Self { name: name.to_owned(), tenants: None, ..self.clone() };
+        own.audiences.iter_mut().for_each(|audience| *audience = fill(audience));
+        if let KeysSetting::Url(url) = &mut own.keys {
+            *url = fill(url);
+        }
+        if let Some(feed) = &mut own.revocation {
+            feed.url = fill(&feed.url);
+        }
+        own
+    }
+
+    /// The URLs that the operator has given besides the issuer.
+    pub(super) fn named_urls(&self) -> impl Iterator<Item = &str> {
+        let keys = if let KeysSetting::Url(url) = &self.keys { Some(url) } else { None };
+        let feed = self.revocation.as_ref().map(|feed| &feed.url);
+        keys.into_iter().chain(feed).map(String::as_str)
     }
 
     pub(super) fn issuer(&self) -> Result<Issuer, StartError> {
@@ -203,7 +232,13 @@ impl Settings {
     pub(super) fn resource_metadata(&self) -> Result<Option<ResourceMetadata>, StartError> {
         let Some(resource) = &self.resource else { return Ok(None) };
         let loopback = self.issuers.iter().any(|issuer| issuer.loopback_http);
-        let issuers = self.issuers.iter().map(|issuer| issuer.name.as_str());
+        // Those under a pattern are not known.
+        let names = |issuer: &'_ IssuerSettings| match &issuer.tenants {
+            Some(tenants) => tenants.names().to_vec(),
+            None => vec![issuer.name.clone()],
+        };
+        let issuers: Vec<_> = self.issuers.iter().flat_map(names).collect();
+        let issuers = issuers.iter().map(String::as_str);
         let metadata =
             resource.describe(issuers, |url| fetch::permits(url, loopback).is_ok()).map_err(|error| {
                 let remedy = "Give the https URL that clients use, and the scopes that routes ask for";

@@ -9,18 +9,20 @@ use tokio::task::JoinSet;
 use super::ResourceServer;
 use super::error::StartError;
 use super::prepared::Prepared;
-use super::settings::{IssuerSettings, KeysSetting, Settings};
+use super::settings::{IssuerSettings, Settings};
+use super::tenants;
 use crate::background::fetch::{Fetcher, Shared};
+use crate::background::tenancy::Tenancy;
 use crate::background::{Background, Surroundings};
 use crate::issuer::TrustedIssuer;
+use crate::issuer::directory::Directory;
 use crate::limits;
 use crate::middleware::metadata::ResourceMetadata;
 use crate::middleware::{Gate, Realm};
 use crate::request::Judge;
 
 pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, StartError> {
-    let (news, prepared) = prepare(settings)?;
-    let metadata = settings.resource_metadata()?;
+    let (plan, prepared) = prepare(settings)?;
     let issuers: Vec<_> = prepared.iter().map(|prepared| Arc::clone(&prepared.issuer)).collect();
     // All at once, and judged in the order in which they were named.
     let seats = Arc::new(Semaphore::new(limits::STARTS));
@@ -44,22 +46,28 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
         });
         background.add(answer?);
     }
-    Ok(assemble(settings, news, background, issuers, metadata))
+    Ok(assemble(settings, plan, background, issuers))
 }
 
 pub(super) fn lazily(settings: &Settings) -> Result<ResourceServer, StartError> {
-    let (news, prepared) = prepare(settings)?;
-    let metadata = settings.resource_metadata()?;
+    let (plan, prepared) = prepare(settings)?;
     let mut background = Background::default();
     let mut issuers = Vec::new();
     for prepared in prepared {
         issuers.push(Arc::clone(&prepared.issuer));
         background.add(prepared.keep());
     }
-    Ok(assemble(settings, news, background, issuers, metadata))
+    Ok(assemble(settings, plan, background, issuers))
 }
 
-fn prepare(settings: &Settings) -> Result<(watch::Sender<()>, Vec<Prepared>), StartError> {
+/// What there is besides the issuers.
+struct Plan {
+    news: watch::Sender<()>,
+    tenancies: Vec<Arc<Tenancy>>,
+    metadata: Option<ResourceMetadata>,
+}
+
+fn prepare(settings: &Settings) -> Result<(Plan, Vec<Prepared>), StartError> {
     if tokio::runtime::Handle::try_current().is_err() {
         let remedy = "Call start inside #[tokio::main] or a runtime's block_on";
         return Err(StartError::new("runtime", "none", "no tokio runtime is running", remedy));
@@ -67,42 +75,56 @@ fn prepare(settings: &Settings) -> Result<(watch::Sender<()>, Vec<Prepared>), St
     let news = watch::Sender::new(());
     let mut shared = Shared::default();
     let mut names = HashSet::new();
-    let mut prepared = Vec::new();
+    let (mut prepared, mut tenancies) = (Vec::new(), Vec::new());
     for issuer in &settings.issuers {
         if !names.insert(issuer.name.as_str()) {
             let remedy = "Name each issuer once; several audiences go into one";
             return Err(StartError::new("issuer", &issuer.name, "it is named twice", remedy));
         }
+        if let Some(tenants) = &issuer.tenants {
+            let some = tenants::tenancy(issuer, tenants, &settings.clock, &mut shared);
+            tenancies.push(Arc::new(some.map_err(|error| error.about(&issuer.name))?));
+            continue;
+        }
         let one = fetcher(issuer, &mut shared).and_then(|fetcher| {
             let clock = Arc::clone(&settings.clock);
-            Prepared::of(issuer, Surroundings { clock, fetcher, news: news.clone() })
+            Prepared::of(issuer, Surroundings { clock, fetcher, news: news.clone() }, None, None)
         });
         prepared.push(one.map_err(|error| error.about(&issuer.name))?);
     }
-    Ok((news, prepared))
+    Ok((Plan { news, tenancies, metadata: settings.resource_metadata()? }, prepared))
 }
 
-fn fetcher(settings: &IssuerSettings, shared: &mut Shared) -> Result<Fetcher, StartError> {
-    let keys = if let KeysSetting::Url(url) = &settings.keys { Some(url) } else { None };
-    let feed = settings.revocation.as_ref().map(|feed| &feed.url);
-    let named = keys.into_iter().chain(feed).map(String::as_str);
+pub(super) fn fetcher(settings: &IssuerSettings, shared: &mut Shared) -> Result<Fetcher, StartError> {
+    let named = settings.named_urls();
     Fetcher::of(&settings.transport, &settings.name, named, settings.loopback_http, shared)
         .map_err(|error| StartError::new("transport", error.value, error.problem, error.remedy))
 }
 
 fn assemble(
     settings: &Settings,
-    news: watch::Sender<()>,
-    background: Background,
+    Plan { news, tenancies, metadata }: Plan,
+    mut background: Background,
     issuers: Vec<Arc<TrustedIssuer>>,
-    metadata: Option<ResourceMetadata>,
 ) -> ResourceServer {
-    let first_audience = settings.issuers.first().and_then(|issuer| issuer.audiences.first());
+    for tenancy in &tenancies {
+        let keep = {
+            let tenancy = Arc::clone(tenancy);
+            move || Arc::clone(&tenancy).keep()
+        };
+        // That they are kept longer than they need be is in the log.
+        background.spawn(Arc::clone(&settings.clock), keep, drop);
+    }
+    let maps = tenancies.iter().map(|tenancy| Arc::clone(&tenancy.map)).collect();
+    // One with a placeholder is many.
+    let mut audiences = settings.issuers.iter().flat_map(|issuer| &issuer.audiences);
+    let first_audience = audiences.find(|audience| !audience.contains('{'));
     let realm = settings.realm.as_ref().or(first_audience).map_or("", String::as_str);
     let gate = Gate {
-        judge: Judge::new(issuers.iter().cloned()),
+        judge: Judge::new(Directory::new(issuers.iter().cloned(), maps)),
         clock: Arc::clone(&settings.clock),
         realm: Realm::new(realm, metadata.as_ref().map(ResourceMetadata::url)),
+        tenancies: tenancies.into(),
         _background: background,
     };
     ResourceServer { gate: Arc::new(gate), issuers: issuers.into(), news, metadata }
