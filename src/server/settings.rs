@@ -19,7 +19,7 @@ use crate::limits;
 use crate::middleware::metadata::{ProtectedResource, ResourceMetadata};
 use crate::names::{Audience, ClaimName, Issuer};
 use crate::policy::profile::{Profile, Rules};
-use crate::policy::tenants::{Permission, Tenants};
+use crate::policy::tenants::Tenants;
 use crate::redact::Secret;
 use crate::revocation::entry::{CLAIMS, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::Bounds;
@@ -90,31 +90,6 @@ impl IssuerSettings {
             accept_sender_constrained: false,
             revocation: None,
         }
-    }
-
-    pub(super) fn of_tenants(tenants: Tenants) -> Self {
-        Self { name: tenants.describe(), tenants: Some(tenants), ..Self::new(String::new()) }
-    }
-
-    /// The settings of one tenant, which must be permitted.
-    pub(super) fn of_tenant(&self, permitted: &Permission, name: &str) -> Self {
-        let fill = |text: &String| permitted.fill(text, name);
-        let mut own = Self { name: name.to_owned(), tenants: None, ..self.clone() };
-        own.audiences.iter_mut().for_each(|audience| *audience = fill(audience));
-        if let KeysSetting::Url(url) = &mut own.keys {
-            *url = fill(url);
-        }
-        if let Some(feed) = &mut own.revocation {
-            feed.url = fill(&feed.url);
-        }
-        own
-    }
-
-    /// The URLs that the operator has given besides the issuer.
-    pub(super) fn named_urls(&self) -> impl Iterator<Item = &str> {
-        let keys = if let KeysSetting::Url(url) = &self.keys { Some(url) } else { None };
-        let feed = self.revocation.as_ref().map(|feed| &feed.url);
-        keys.into_iter().chain(feed).map(String::as_str)
     }
 
     pub(super) fn issuer(&self) -> Result<Issuer, StartError> {

@@ -13,5 +13,6 @@ mod readiness;
 mod routes;
 mod rows;
 mod start;
+mod tenants;
 mod tokens;
 mod world;
