@@ -44,11 +44,12 @@ impl TrustedIssuer {
         if self.life.is_none() {
             return false;
         }
-        let awaits_keys = self.keys.current(uptime).is_none() && self.keys.trouble().is_none();
-        awaits_keys
-            || self.revocations.iter().any(|revocations| {
-                let freshness = &revocations.freshness;
-                freshness.state(uptime) != FreshnessState::Fresh && freshness.trouble().is_none()
-            })
+        if self.keys.current(uptime).is_none() {
+            return self.keys.trouble().is_none();
+        }
+        self.revocations.iter().any(|revocations| {
+            let freshness = &revocations.freshness;
+            freshness.state(uptime) != FreshnessState::Fresh && freshness.trouble().is_none()
+        })
     }
 }

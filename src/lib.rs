@@ -69,6 +69,9 @@ pub mod testing;
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/tenants.md")]
+struct TenantsPage;
 
 pub use algorithm::Algorithm;
 pub use background::source::Feed;

@@ -175,17 +175,8 @@ impl Fetcher {
     }
 
     /// For another issuer under the same transport, over the same connections.
-    ///
-    /// # Errors
-    /// If the settings do not work.
-    pub(crate) fn for_another<'a>(
-        &self,
-        transport: &Transport,
-        issuer: &str,
-        named: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, TransportError> {
-        let terms = Arc::new(transport.terms(issuer, named)?);
-        Ok(Self { connections: self.connections.clone(), terms, loopback_http: self.loopback_http })
+    pub(crate) fn under(&self, terms: Terms) -> Self {
+        Self { terms: Arc::new(terms), ..self.clone() }
     }
 
     /// Whether this URL may be asked at all.

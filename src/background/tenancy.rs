@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
+use tokio::runtime::Handle;
 
 use super::Background;
 use crate::clock::Clock;
@@ -31,6 +32,7 @@ pub(crate) struct Tenancy {
     pub(crate) max: usize,
     idle_after: Duration,
     clock: Arc<dyn Clock>,
+    runtime: Handle,
     make: Box<Make>,
     waiting: AtomicUsize,
     state: Mutex<State>,
@@ -63,6 +65,7 @@ impl std::fmt::Debug for Tenancy {
 }
 
 impl Tenancy {
+    /// Must be called on a tokio runtime.
     pub(crate) fn new(
         name: String,
         map: TenantMap,
@@ -76,6 +79,7 @@ impl Tenancy {
             max,
             idle_after,
             clock,
+            runtime: Handle::current(),
             make,
             waiting: AtomicUsize::new(0),
             state: Mutex::default(),
@@ -119,17 +123,19 @@ impl Tenancy {
             return Err(later(left.max(Duration::from_secs(1))));
         }
         if kept.is_none() && living.len() + state.dormant.len() >= self.max {
-            state.trouble = Some(format!("max is reached: no tenant besides the {} is taken in", self.max));
-            return Err(later(limits::TENANTS_SWEEP));
+            let why = format!("max is reached: no tenant besides the {} is taken in", self.max);
+            return Err(self.turn_away(&mut state, why));
         }
         let on_probation = living.values().filter(|tenant| tenant.is_on_probation()).count();
         if !returns && on_probation >= limits::TENANTS_ON_PROBATION {
-            state.trouble = Some(format!("{on_probation} tenants have yet to show that they exist"));
-            return Err(later(limits::TENANTS_SWEEP));
+            let why = format!("{on_probation} tenants have yet to show that they exist");
+            return Err(self.turn_away(&mut state, why));
         }
         if let Some(kept) = &kept {
             kept.freshness.forget_trouble();
         }
+        // Whoever polls this request need not do so on the runtime that the tasks run on.
+        let _entered = self.runtime.enter();
         let Some((tenant, tasks)) = (self.make)(name, Life::new(uptime, returns), kept) else {
             self.note_absent(name, uptime);
             return Err(later(limits::TENANT_ABSENT));
@@ -142,6 +148,15 @@ impl Tenancy {
         state.tasks.insert(name, tasks);
         state.trouble = None;
         Ok(tenant)
+    }
+
+    /// Said in the log once, until a tenant is taken in again.
+    fn turn_away(&self, state: &mut State, why: String) -> Rejection {
+        if state.trouble.is_none() {
+            tracing::warn!(tenants = self.name, why, "new tenants are turned away");
+        }
+        state.trouble = Some(why);
+        later(limits::TENANTS_SWEEP)
     }
 
     fn note_absent(&self, name: &str, uptime: Duration) {
@@ -168,7 +183,7 @@ impl Tenancy {
         self.lock().dormant.retain(|_, kept| matter(kept));
     }
 
-    /// Lets go of tenants that have not been used, but keeps what they have revoked.
+    /// Lets go of tenants that have not been used, but keeps what those that were known have revoked.
     fn sweep(&self) {
         let uptime = self.clock.uptime();
         let mut state = self.lock();
@@ -183,10 +198,13 @@ impl Tenancy {
         let mut left = living.as_ref().clone();
         for (name, tenant) in left.extract_if(|_, tenant| is_over(tenant)) {
             state.tasks.remove(&name);
-            if tenant.is_on_probation() && tenant.keys.age(uptime).is_none() {
-                self.note_absent(&name, uptime);
-            }
-            if let Some(revocations) = &tenant.revocations {
+            if tenant.is_on_probation() {
+                // Nobody was admitted by what it had revoked, and its next life asks for all of it before anybody is. Kept,
+                // it would take a place that whoever guesses names of tenants could fill.
+                if tenant.keys.age(uptime).is_none() {
+                    self.note_absent(&name, uptime);
+                }
+            } else if let Some(revocations) = &tenant.revocations {
                 state.dormant.insert(name, Arc::clone(revocations));
             }
         }

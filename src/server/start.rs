@@ -79,7 +79,8 @@ fn prepare(settings: &Settings) -> Result<(Plan, Vec<Prepared>), StartError> {
     for issuer in &settings.issuers {
         if !names.insert(issuer.name.as_str()) {
             let remedy = "Name each issuer once; several audiences go into one";
-            return Err(StartError::new("issuer", &issuer.name, "it is named twice", remedy));
+            let setting = if issuer.tenants.is_some() { "tenants" } else { "issuer" };
+            return Err(StartError::new(setting, &issuer.name, "it is named twice", remedy));
         }
         if let Some(tenants) = &issuer.tenants {
             let some = tenants::tenancy(issuer, tenants, &settings.clock, &mut shared);

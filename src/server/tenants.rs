@@ -118,8 +118,9 @@ fn maker(
 }
 
 fn another(fetcher: &Fetcher, settings: &IssuerSettings) -> Result<Fetcher, StartError> {
-    fetcher
-        .for_another(&settings.transport, &settings.name, settings.named_urls())
+    let terms = settings.transport.terms(&settings.name, settings.named_urls());
+    terms
+        .map(|terms| fetcher.under(terms))
         .map_err(|error| StartError::new("transport", error.value, error.problem, error.remedy))
 }
 

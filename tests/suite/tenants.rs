@@ -282,6 +282,8 @@ async fn a_tenant_that_does_not_answer_in_time_is_undecided() {
 #[tokio::test]
 async fn a_forged_token_does_not_make_a_tenant_known() {
     let landlord = Landlord::with(["acme"]).await;
+    // What it has revoked takes no place either: the names of tenants can be guessed.
+    landlord.list("acme", vec![json!({"jti": "t-1", "exp": NOW + 3600})]);
     let api = landlord.start(landlord.pattern()).await;
     let iss = format!("{}/acme", landlord.url);
     let forged = landlord.keys.mint(token().claim("iss", iss).signed_by_unknown_key());
@@ -513,7 +515,7 @@ async fn settings_that_do_not_work() {
                 .tenants(Tenants::matching("https://{tenant}.example.com/"))
                 .audience("x")
                 .without_revocation(),
-            "issuer",
+            "tenants",
             "twice",
         ),
     ];
@@ -527,4 +529,18 @@ async fn settings_that_do_not_work() {
     assert!(
         good().jwks_url("https://keys.example.com/?t={tenant}").without_revocation().start_lazily().is_ok()
     );
+}
+
+#[tokio::test]
+async fn tasks_of_tenants_end_with_the_resource_server() {
+    let landlord = Landlord::with(["acme"]).await;
+    let api = landlord.start(landlord.pattern()).await;
+    assert_eq!(status(&api, &landlord.token("acme")).await, 200);
+    until(&api, || landlord.clock.sleepers() == 3).await;
+    drop(api);
+    let patience = SystemClock::new();
+    while landlord.clock.sleepers() > 0 {
+        assert!(patience.uptime() < Duration::from_secs(20), "waited in vain");
+        patience.sleep(Duration::from_millis(1)).await;
+    }
 }
