@@ -82,14 +82,15 @@ pub(super) fn tenancy(
 }
 
 fn check_urls(settings: &IssuerSettings, permitted: &Permission) -> Result<(), StartError> {
+    let complaint = |setting, url: &str| {
+        let shown = url.split(['?', '#']).next().unwrap_or_default().to_owned();
+        move |error| StartError::because(setting, shown, error, URL_REMEDY)
+    };
     if let KeysSetting::Url(url) = &settings.keys {
-        permitted.check_url(url).map_err(|error| StartError::because("jwks_url", url, error, URL_REMEDY))?;
+        permitted.check_url(url).map_err(complaint("jwks_url", url))?;
     }
     if let Some(feed) = &settings.revocation {
-        let shown = feed.url.split(['?', '#']).next().unwrap_or_default();
-        permitted
-            .check_feed(&feed.url)
-            .map_err(|error| StartError::because("revocation", shown, error, URL_REMEDY))?;
+        permitted.check_feed(&feed.url).map_err(complaint("revocation", &feed.url))?;
     }
     Ok(())
 }

@@ -486,7 +486,7 @@ async fn settings_that_do_not_work() {
         (plain("https://as.example.com/"), "tenants", "exactly one"),
         (plain("http://as.example.com/{tenant}"), "issuer", "not https"),
         (plain("http://127.0.0.1:1/{tenant}"), "issuer", "allow_loopback_http"),
-        (plain("https://{tenant}.10.0.1/"), "issuer", "not a URL"),
+        (plain("https://{tenant}.10.0.1/"), "tenants", "no http"),
         (of(Tenants::listed(none)).without_revocation(), "tenants", "no issuer is listed"),
         (of(Tenants::listed(["{tenant}"])).without_revocation(), "tenants", "stands for nothing"),
         (
