@@ -13,9 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
+
+use backoff::Backoff;
 
 use crate::clock::Clock;
+use crate::limits;
 
 mod backoff;
 pub(crate) mod discovery;
@@ -27,6 +30,7 @@ pub(crate) mod page;
 pub(crate) mod pull;
 pub(crate) mod source;
 mod take_in;
+pub(crate) mod tenancy;
 pub(crate) mod transport;
 
 /// Tasks that end when this is dropped.
@@ -36,24 +40,47 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Runs a task that is not meant to end. `lost` is called if it panics: knowledge then only grows older, and somebody
-    /// must be told why.
-    pub(crate) fn spawn(
+    /// Runs a task that is not meant to end, and another one in its place if it panics, after a pause by `clock`. `lost` is
+    /// told why: meanwhile knowledge only grows older, and what the task had taken in may have a hole.
+    pub(crate) fn spawn<Task>(
         &mut self,
-        task: impl Future<Output = ()> + Send + 'static,
-        lost: impl FnOnce(String) + Send + 'static,
-    ) {
-        let task = tokio::spawn(task);
-        self.tasks.push(task.abort_handle());
-        let watcher = tokio::spawn(async move {
-            if let Err(error) = task.await
-                && error.is_panic()
-            {
-                tracing::error!(%error, "a background task has panicked");
-                lost(format!("the background task has ended ({error}): restart the process"));
+        clock: Arc<dyn Clock>,
+        mut make: impl FnMut() -> Task + Send + 'static,
+        lost: impl Fn(String) + Send + 'static,
+    ) where
+        Task: Future<Output = ()> + Send + 'static,
+    {
+        let keeper = tokio::spawn(async move {
+            let (mut backoff, mut pause) = (Backoff::default(), Duration::ZERO);
+            // Ends with the keeper.
+            let mut running = JoinSet::new();
+            loop {
+                let (task, sleeper) = (make(), Arc::clone(&clock));
+                running.spawn(async move {
+                    if !pause.is_zero() {
+                        sleeper.sleep(pause).await;
+                    }
+                    task.await;
+                });
+                let started = clock.uptime();
+                let Some(Err(error)) = running.join_next().await else { return };
+                if !error.is_panic() {
+                    return;
+                }
+                if clock.uptime().saturating_sub(started) > limits::BACKOFF_LONGEST {
+                    backoff.reset();
+                }
+                pause = backoff.pause(limits::BACKOFF_LONGEST);
+                tracing::error!(%error, ?pause, "a background task has panicked; another one takes its place");
+                lost(format!("the background task has panicked ({error}); another one takes its place"));
             }
         });
-        self.tasks.push(watcher.abort_handle());
+        self.tasks.push(keeper.abort_handle());
+    }
+
+    /// Takes over the tasks of `other`.
+    pub(crate) fn add(&mut self, mut other: Self) {
+        self.tasks.append(&mut other.tasks);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::background::fetch::{self, Answer};
 use crate::background::page::Page;
 use crate::clock::{Now, UnixTime};
 use crate::issuer::TrustedIssuer;
+use crate::issuer::directory::Directory;
 use crate::json::{Members, Object, Value};
 use crate::keys::{KeyRing, KeySet, VerifyingKey};
 use crate::limits;
@@ -80,8 +81,10 @@ impl Frozen {
             accept_sender_constrained: false,
         };
         let name = Issuer::try_from(ISSUER).ok()?;
-        let issuer = TrustedIssuer { name, rules, keys, revocations: Some(known.0) };
-        Some(Self { judge: Judge::new([Arc::new(issuer)]), policy: policy::scope(SCOPE) })
+        let revocations = Some(Arc::new(known.0));
+        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, life: None });
+        let issuers = Directory::new([issuer], Box::default());
+        Some(Self { judge: Judge::new(issuers), policy: policy::scope(SCOPE) })
     }
 
     /// The whole way of an `Authorization` value. No kind: the key is worth asking for.
@@ -89,7 +92,7 @@ impl Frozen {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, authorization)]);
         self.judge.judge(&headers, &self.policy, now()).map_err(|stop| match stop {
             Stop::Refused(rejection) => Some(rejection.kind()),
-            Stop::UnknownKey(_) => None,
+            Stop::UnknownKey(_) | Stop::NewTenant(_) => None,
         })
     }
 

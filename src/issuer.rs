@@ -1,9 +1,18 @@
 //! One trusted issuer: what it must send, its keys, and what it has revoked.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use crate::keys::KeyRing;
 use crate::names::Issuer;
 use crate::policy::profile::Rules;
 use crate::revocation::Revocations;
+use crate::revocation::freshness::FreshnessState;
+
+pub(crate) mod directory;
+pub(crate) mod life;
+
+use life::Life;
 
 /// Everything that judging a token of this issuer needs. Issuers share nothing.
 #[derive(Debug)]
@@ -11,6 +20,36 @@ pub(crate) struct TrustedIssuer {
     pub(crate) name: Issuer,
     pub(crate) rules: Rules,
     pub(crate) keys: KeyRing,
-    /// None where the operator said `.without_revocation()`.
-    pub(crate) revocations: Option<Revocations>,
+    /// None where the operator said `.without_revocation()`. They outlive a tenant that is let go of.
+    pub(crate) revocations: Option<Arc<Revocations>>,
+    /// None for an issuer that the operator named: it stays for as long as the resource server.
+    pub(crate) life: Option<Life>,
+}
+
+impl TrustedIssuer {
+    /// Notes that the issuer has signed a token for us, for [`Life`].
+    pub(crate) fn note_use(&self, uptime: Duration) {
+        if let Some(life) = &self.life {
+            life.note_use(uptime);
+        }
+    }
+
+    /// A tenant of which nobody knows yet whether it is one.
+    pub(crate) fn is_on_probation(&self) -> bool {
+        self.life.as_ref().is_some_and(Life::is_on_probation)
+    }
+
+    /// A tenant whose first answers are still awaited: good ones, or failures.
+    pub(crate) fn is_settling(&self, uptime: Duration) -> bool {
+        if self.life.is_none() {
+            return false;
+        }
+        if self.keys.current(uptime).is_none() {
+            return self.keys.trouble().is_none();
+        }
+        self.revocations.iter().any(|revocations| {
+            let freshness = &revocations.freshness;
+            freshness.state(uptime) != FreshnessState::Fresh && freshness.trouble().is_none()
+        })
+    }
 }

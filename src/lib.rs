@@ -69,6 +69,9 @@ pub mod testing;
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+#[cfg(doctest)]
+#[doc = include_str!("../docs/tenants.md")]
+struct TenantsPage;
 
 pub use algorithm::Algorithm;
 pub use background::source::Feed;
@@ -81,6 +84,7 @@ pub use middleware::forward::{Forward, Forwarding};
 pub use middleware::metadata::{ProtectedResource, ResourceMetadata};
 pub use middleware::{EmptyBody, ProblemJson, Protect, Protected, RejectionBody, ResponseFuture};
 pub use policy::profile::Profile;
+pub use policy::tenants::Tenants;
 pub use policy::{Policy, WhenStale, all_of, any_of, any_token, scope};
 pub use rejection::{Rejection, RejectionKind};
 pub use request::{AccessToken, ClaimsError};
@@ -88,5 +92,5 @@ pub use revocation::freshness::FreshnessState;
 pub use scope::{ScopeError, ScopeToken};
 pub use server::{
     Builder, Complete, FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, NeedsAudience, NeedsIssuer,
-    NeedsRevocation, ResourceServer, StartError, danger,
+    NeedsRevocation, ResourceServer, StartError, TenantsHealth, danger,
 };

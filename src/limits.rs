@@ -53,6 +53,25 @@ pub(crate) const KEYS_FILE_LOOK: Duration = Duration::from_secs(5);
 /// been fetched again.
 pub(crate) const KEYS_STALE_AFTER: Duration = Duration::from_secs(3600);
 
+// === Tenants ===
+
+/// Tenants under one pattern or list, unless configured.
+pub(crate) const TENANTS: usize = 1000;
+/// What stands for a tenant in a pattern, in bytes: as much as a label of a host name may have.
+pub(crate) const TENANT_BYTES: usize = 63;
+/// How long after its last good token a tenant is kept up, unless configured.
+pub(crate) const TENANT_IDLE: Duration = Duration::from_secs(3600);
+/// Tenants at once of which no token has been verified yet: strangers can make their names up.
+pub(crate) const TENANTS_ON_PROBATION: usize = 64;
+/// How long they have until one is.
+pub(crate) const TENANT_PROBATION: Duration = Duration::from_secs(60);
+/// How long a tenant that turned out to have no keys is not asked again.
+pub(crate) const TENANT_ABSENT: Duration = Duration::from_secs(60);
+/// Tenants that are remembered as having none.
+pub(crate) const ABSENT_TENANTS: u64 = 1024;
+/// Time between two looks for tenants that can be let go of.
+pub(crate) const TENANTS_SWEEP: Duration = Duration::from_secs(10);
+
 // === Revocation feed ===
 
 /// One page of a feed after decompression, in bytes.
@@ -92,6 +111,8 @@ pub(crate) const ENTRY_JITTER: Duration = Duration::from_secs(60);
 
 // === Connections ===
 
+/// Issuers that are asked at the same time by an eager start.
+pub(crate) const STARTS: usize = 32;
 /// Until a connection stands, TLS included.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Until a whole answer has been read.

@@ -7,11 +7,12 @@ use http::Request;
 use http::header::AUTHORIZATION;
 
 use crate::background::Background;
+use crate::background::tenancy::Tenancy;
 use crate::clock::Clock;
 use crate::limits;
 use crate::policy::Policy;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::request::{AccessToken, Judge, Stop, UnknownKey};
+use crate::request::{AccessToken, Judge, NewTenant, Stop, UnknownKey};
 
 mod body;
 mod challenge;
@@ -33,6 +34,8 @@ pub(crate) struct Gate {
     pub(crate) judge: Judge,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) realm: Realm,
+    /// At the places where the judge has their maps.
+    pub(crate) tenancies: Box<[Arc<Tenancy>]>,
     /// Held, never read: dropping it stops the tasks.
     pub(crate) _background: Background,
 }
@@ -69,11 +72,26 @@ impl Gate {
                 issuer.keys.bell.note_not_found(kid.as_deref(), self.clock.uptime());
                 refusal.into()
             }
+            Stop::NewTenant(NewTenant { lack, .. }) => {
+                Rejection::new(lack).retry_after(limits::BACKOFF_BLIND)
+            }
         })
     }
 
+    /// Waits for what is missing, bounded; says why not where it does not turn up.
+    async fn wait(self: Arc<Self>, stop: Stop) -> Result<(), Rejection> {
+        match stop {
+            Stop::Refused(rejection) => Err(rejection),
+            Stop::UnknownKey(unknown) => self.wait_for_key(unknown).await,
+            Stop::NewTenant(NewTenant { name, place, lack }) => match self.tenancies.get(place) {
+                Some(tenancy) => tenancy.wait(&name).await,
+                None => Err(lack.into()),
+            },
+        }
+    }
+
     /// Waits for the issuer's keys, bounded; says why not where the key does not turn up.
-    async fn wait_for_key(self: Arc<Self>, unknown: UnknownKey) -> Result<(), Rejection> {
+    async fn wait_for_key(&self, unknown: UnknownKey) -> Result<(), Rejection> {
         use crate::keys::bell::Answer;
 
         let UnknownKey { issuer, kid, refusal } = unknown;

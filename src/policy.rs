@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::scope::{ScopeError, ScopeToken};
 
 pub(crate) mod profile;
+pub(crate) mod tenants;
 
 /// A route's demand: which scopes, and what to do while revocation news are overdue.
 ///

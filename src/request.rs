@@ -7,7 +7,6 @@
 //! headers → bearer → token → key → signature → claims → scopes → revoked → admitted
 //! ```
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use http::HeaderMap;
 
 use crate::clock::Now;
 use crate::issuer::TrustedIssuer;
+use crate::issuer::directory::{Directory, Found};
 use crate::policy::Policy;
 use crate::rejection::{Rejection, RejectionKind};
 
@@ -32,7 +32,7 @@ pub use admitted::{AccessToken, ClaimsError};
 /// Judges requests by the issuers it trusts. Pure: memory and the given time decide, nothing else.
 #[derive(Debug)]
 pub(crate) struct Judge {
-    issuers: HashMap<Box<str>, Arc<TrustedIssuer>>,
+    issuers: Directory,
 }
 
 /// Why a token is not admitted now.
@@ -41,6 +41,8 @@ pub(crate) enum Stop {
     Refused(Rejection),
     /// Signed with a key that nobody here knows yet: worth one look at the issuer's key set.
     UnknownKey(UnknownKey),
+    /// Of a tenant that is permitted, and of which nothing is known yet: worth asking.
+    NewTenant(NewTenant),
 }
 
 /// Which key to look for at which issuer.
@@ -58,6 +60,22 @@ impl fmt::Debug for UnknownKey {
     }
 }
 
+/// Which tenant to ask for.
+pub(crate) struct NewTenant {
+    pub(crate) name: Box<str>,
+    /// The place of the tenants that permit it.
+    pub(crate) place: usize,
+    /// What to say as long as nothing is known.
+    pub(crate) lack: RejectionKind,
+}
+
+/// Its name is what a stranger sent.
+impl fmt::Debug for NewTenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewTenant").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
 impl<R: Into<Rejection>> From<R> for Stop {
     fn from(rejection: R) -> Self {
         Self::Refused(rejection.into())
@@ -65,8 +83,8 @@ impl<R: Into<Rejection>> From<R> for Stop {
 }
 
 impl Judge {
-    pub(crate) fn new(issuers: impl IntoIterator<Item = Arc<TrustedIssuer>>) -> Self {
-        Self { issuers: issuers.into_iter().map(|issuer| (issuer.name.as_str().into(), issuer)).collect() }
+    pub(crate) fn new(issuers: Directory) -> Self {
+        Self { issuers }
     }
 
     /// The whole way.
@@ -96,6 +114,10 @@ impl Judge {
 
     /// Whether `token` was admitted by this judge.
     pub(crate) fn admitted(&self, token: &AccessToken) -> bool {
-        self.issuers.get(token.issuer()).is_some_and(|issuer| token.comes_from(issuer))
+        match self.issuers.find(token.issuer()) {
+            Found::Named(issuer) => token.comes_from(issuer),
+            Found::Tenant(_, issuer) => token.comes_from(&issuer),
+            Found::Permitted(_) | Found::Nobody => false,
+        }
     }
 }

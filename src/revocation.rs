@@ -88,6 +88,12 @@ impl Revocations {
         self.state.store(Arc::new(state));
     }
 
+    /// Whether nothing is in force, as of the last [`Revocations::tidy`].
+    pub(crate) fn is_empty(&self) -> bool {
+        let state = self.state.load();
+        state.identifiers.is_empty() && state.cut_offs.is_empty()
+    }
+
     /// Entries in force, about: identifiers and cut-offs.
     pub(crate) fn count(&self) -> (u64, u64) {
         let state = self.state.load();

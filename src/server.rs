@@ -14,12 +14,14 @@ mod builder;
 pub mod danger;
 mod error;
 mod health;
+mod prepared;
 mod settings;
 mod start;
+mod tenants;
 
 pub use builder::{Builder, Complete, NeedsAudience, NeedsIssuer, NeedsRevocation};
 pub use error::StartError;
-pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth};
+pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, TenantsHealth};
 
 /// An OAuth 2.0 resource server: whom it trusts, what it demands, and what has been revoked.
 ///
@@ -96,10 +98,10 @@ impl ResourceServer {
     /// How old the knowledge about each issuer is, and what went wrong last.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::of(&self.issuers, self.gate.clock.uptime())
+        Health::of(&self.issuers, &self.gate.tenancies, self.gate.clock.uptime())
     }
 
-    /// Waits until every issuer's keys and revocations are known. Returns at once after [`Builder::start`]; meant for
+    /// Waits until the keys and revocations of every issuer that was named are known; tenants are not waited for. Returns at once after [`Builder::start`]; meant for
     /// [`Builder::start_lazily`].
     pub async fn ready(&self) {
         let mut news = self.news.subscribe();

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_bearer::testing::{AuthorizationServer, Token};
-use tower_bearer::{Algorithm, Feed, Protected, ResourceServer, any_token};
+use tower_bearer::{Algorithm, Feed, Protected, ResourceServer, Tenants, any_token};
 
 const AUDIENCE: &str = "https://api.example.com/";
 
@@ -84,6 +84,9 @@ async fn refusing_early_costs_the_answer_and_nothing_else() {
         .audience(AUDIENCE)
         .allow_loopback_http()
         .revocation(Feed::new(server.feed_url()))
+        .tenants(Tenants::matching("https://{tenant}.example.com/"))
+        .audience(AUDIENCE)
+        .without_revocation()
         .start()
         .await
         .unwrap();
@@ -129,6 +132,7 @@ async fn refusing_early_costs_the_answer_and_nothing_else() {
         ("wrong audience", token(Token::new("https://other.example/"))),
         ("forged", token(Token::new(AUDIENCE).header("kid", kid.as_str()).signed_by_unknown_key())),
         ("unknown issuer", token(Token::new(AUDIENCE).claim("iss", "https://evil.example"))),
+        ("no tenant", token(Token::new(AUDIENCE).claim("iss", "https://a.b.example.com/"))),
         ("revoked", revoked),
     ];
     for (what, value) in late {

@@ -174,6 +174,11 @@ impl Fetcher {
         Ok(Self { connections, terms, loopback_http })
     }
 
+    /// For another issuer under the same transport, over the same connections.
+    pub(crate) fn under(&self, terms: Terms) -> Self {
+        Self { terms: Arc::new(terms), ..self.clone() }
+    }
+
     /// Whether this URL may be asked at all.
     pub(crate) fn permits(&self, url: &Url) -> Result<(), FetchError> {
         permits(url, self.loopback_http)

@@ -93,6 +93,11 @@ impl KeyKeeper {
         matches!(self.source, KeySource::File(_))
     }
 
+    /// One that has not run yet and knows nothing, to take the place of this one.
+    pub(crate) fn afresh(&self) -> Self {
+        Self::new(Arc::clone(&self.issuer), self.source.clone(), self.around.clone())
+    }
+
     /// Runs until it is aborted. `ahead` is what [`KeyKeeper::refresh`] returned, if it has been called already.
     pub(crate) async fn run(mut self, ahead: Option<Duration>) {
         let mut pause = match ahead {
@@ -134,7 +139,9 @@ impl KeyKeeper {
                 }
                 self.healthy = false;
                 // While nobody can be admitted, the issuer's return must be noticed soon.
-                let blind = self.issuer.keys.current(self.around.clock.uptime()).is_none();
+                // A tenant that may not exist is nobody's return.
+                let blind = !self.issuer.is_on_probation()
+                    && self.issuer.keys.current(self.around.clock.uptime()).is_none();
                 let longest = match self.source {
                     _ if blind => limits::BACKOFF_BLIND,
                     KeySource::File(_) => limits::KEYS_FILE_LOOK,

@@ -58,7 +58,7 @@ impl Puller {
         issuer: Arc<TrustedIssuer>,
         feed: Feed,
         url: Url,
-        rules: EntryRules,
+        rules: Arc<EntryRules>,
         around: Surroundings,
     ) -> Self {
         let quarter = feed.max_staleness / 4;
@@ -66,7 +66,7 @@ impl Puller {
             // After an outage the feed must not stay unasked for long: requests are being refused meanwhile.
             longest: quarter.max(feed.poll_interval).min(limits::BACKOFF_LONGEST),
             within: quarter.max(limits::SHORTEST_TIMEOUT).min(around.fetcher.within()),
-            rules: Arc::new(rules),
+            rules,
             backoff: Backoff::default(),
             cursor: None,
             whole: true,
@@ -81,6 +81,12 @@ impl Puller {
             url,
             around,
         }
+    }
+
+    /// One that has not run yet and asks for everything, to take the place of this one.
+    pub(crate) fn afresh(&self) -> Self {
+        let (issuer, rules) = (Arc::clone(&self.issuer), Arc::clone(&self.rules));
+        Self::new(issuer, self.feed.clone(), self.url.clone(), rules, self.around.clone())
     }
 
     pub(crate) fn url(&self) -> &Url {

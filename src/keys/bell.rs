@@ -173,10 +173,10 @@ impl std::fmt::Debug for Bell {
 }
 
 /// One of a bounded number of places to wait in; given back when dropped.
-struct Seat<'a>(&'a AtomicUsize);
+pub(crate) struct Seat<'a>(&'a AtomicUsize);
 
 impl<'a> Seat<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Option<Self> {
+    pub(crate) fn take(waiting: &'a AtomicUsize) -> Option<Self> {
         let taken = waiting.fetch_add(1, Ordering::AcqRel);
         let seat = Self(waiting);
         (taken < limits::BELL_WAITERS).then_some(seat)

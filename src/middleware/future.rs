@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::Gate;
 use crate::policy::Policy;
 use crate::rejection::Rejection;
-use crate::request::UnknownKey;
+use crate::request::Stop;
 
 pin_project! {
     /// The future of [`super::Protected`].
@@ -41,12 +41,14 @@ pin_project! {
 
 type Refuse<R> = Box<dyn FnOnce(Rejection) -> R + Send>;
 
-/// A request whose key is being looked for. It holds the gate, and with it the task that looks.
+/// A request whose key or tenant is being looked for. It holds the gate, and with it the task that looks.
 struct Waiting<S, B>
 where
     S: Service<Request<B>>,
 {
-    key: Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send>>,
+    missing: Pin<Box<dyn Future<Output = Result<(), Rejection>> + Send>>,
+    /// Whether it may wait for a key yet: the answers that a new tenant's first token waited for may be older than it.
+    once_more: bool,
     service: S,
     request: Request<B>,
     gate: Arc<Gate>,
@@ -71,11 +73,12 @@ where
         request: Request<B>,
         gate: Arc<Gate>,
         policy: Arc<Policy>,
-        unknown: UnknownKey,
+        stop: Stop,
         refuse: Refuse<S::Response>,
     ) -> Self {
-        let key = Box::pin(Arc::clone(&gate).wait_for_key(unknown));
-        let waiting = Box::new(Waiting { key, service, request, gate, policy, refuse });
+        let once_more = matches!(stop, Stop::NewTenant(_));
+        let missing = Box::pin(Arc::clone(&gate).wait(stop));
+        let waiting = Box::new(Waiting { missing, once_more, service, request, gate, policy, refuse });
         Self { state: State::Wait { waiting: Some(waiting) } }
     }
 }
@@ -97,7 +100,7 @@ where
                 }
                 StateProjection::Wait { waiting } => {
                     let Some(wait) = waiting else { return Poll::Pending };
-                    let found = ready!(wait.key.as_mut().poll(cx));
+                    let found = ready!(wait.missing.as_mut().poll(cx));
                     match waiting.take() {
                         Some(wait) => wait.go_on(found),
                         None => return Poll::Pending,
@@ -123,6 +126,13 @@ where
 {
     /// Once the keys are there: whoever is refused now need not wait for the inner service.
     fn go_on(mut self: Box<Self>, found: Result<(), Rejection>) -> State<S, B> {
+        if std::mem::take(&mut self.once_more)
+            && found.is_ok()
+            && let Err(stop @ Stop::UnknownKey(_)) = self.gate.admit(&mut self.request, &self.policy)
+        {
+            self.missing = Box::pin(Arc::clone(&self.gate).wait(stop));
+            return State::Wait { waiting: Some(self) };
+        }
         match found.and_then(|()| self.gate.admit_after_wait(&mut self.request, &self.policy)) {
             Ok(()) => State::Ready { waiting: Some(self) },
             Err(rejection) => State::Refuse { answer: Some((self.refuse)(rejection)) },

@@ -17,8 +17,8 @@ use crate::request::Stop;
 /// A service behind [`super::Protect`].
 ///
 /// An admitted request is handed to the inner service at once, with an [`crate::AccessToken`] in its extensions. A
-/// refused one is answered here; the reason is in the extensions of the response. Only a token with an unknown key id
-/// waits, holding nothing of the inner service meanwhile, and only for that is it cloned.
+/// refused one is answered here; the reason is in the extensions of the response. Only a token with an unknown key id,
+/// or of a tenant that nobody has asked about yet, waits, holding nothing of the inner service meanwhile, and only for that is it cloned.
 ///
 /// gRPC requests (`POST` over HTTP/2 with `te: trailers` and content type `application/grpc`) are refused in gRPC's own way: status 200, no body, and `grpc-status`
 /// 16 (unauthenticated), 7 (permission denied) or 14 (unavailable).
@@ -58,7 +58,7 @@ where
                 let answer = challenge::answer(rejection, &self.gate.realm, &self.policy, asked, &self.body);
                 ResponseFuture::refuse(answer)
             }
-            Err(Stop::UnknownKey(unknown)) => {
+            Err(stop @ (Stop::UnknownKey(_) | Stop::NewTenant(_))) => {
                 // What the inner service has reserved must not be held by a token that may be forged: let go of it, and
                 // become ready again once the key is there.
                 let waiting = self.inner.clone();
@@ -71,7 +71,7 @@ where
                         challenge::answer(rejection, &gate.realm, &policy, asked, &body)
                     }
                 };
-                ResponseFuture::wait(waiting, request, gate, policy, unknown, Box::new(refuse))
+                ResponseFuture::wait(waiting, request, gate, policy, stop, Box::new(refuse))
             }
         }
     }

@@ -47,6 +47,7 @@ pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> 
     let expires_at = date(&claims, "exp")?.ok_or(RejectionKind::MissingClaim)?;
     let not_before = date(&claims, "nbf")?;
     let issued_at = date(&claims, "iat")?;
+    issuer.note_use(now.uptime);
     let facts = Facts { expires_at, not_before, issued_at, claims, issuer };
     check_lifetime(&facts)?;
     check_clock(&facts, now)?;
@@ -55,6 +56,7 @@ pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> 
 
 /// Judges by the clock alone a token that has passed [`check`] before.
 pub(super) fn check_again(facts: &Arc<Facts>, now: Now) -> Result<Current, RejectionKind> {
+    facts.issuer.note_use(now.uptime);
     check_clock(facts, now)?;
     Ok(Current(Arc::clone(facts)))
 }

@@ -1,12 +1,12 @@
 //! Stage 3: which keys may have signed this: header `alg` ∩ the key's own ∩ what the issuer is allowed.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::Guard;
 
 use crate::clock::Now;
 use crate::issuer::TrustedIssuer;
+use crate::issuer::directory::{Directory, Found};
 use crate::json::Value;
 use crate::keys::KeySet;
 use crate::keys::bell::Absence;
@@ -14,7 +14,7 @@ use crate::limits;
 use crate::rejection::{Rejection, RejectionKind};
 
 use super::token::{Content, Parsed};
-use super::{Stop, UnknownKey};
+use super::{NewTenant, Stop, UnknownKey};
 
 /// Proof that the issuer it names is trusted and has published a key that could fit.
 pub(super) struct Keyed<'a> {
@@ -30,16 +30,23 @@ impl<'a> Keyed<'a> {
 }
 
 /// Finds the issuer by the unverified `iss`, which decides nothing but whose keys must have signed.
-pub(super) fn choose<'a>(
-    parsed: Parsed<'a>,
-    issuers: &HashMap<Box<str>, Arc<TrustedIssuer>>,
-    now: Now,
-) -> Result<Keyed<'a>, Stop> {
+pub(super) fn choose<'a>(parsed: Parsed<'a>, issuers: &Directory, now: Now) -> Result<Keyed<'a>, Stop> {
     let content = parsed.into_content();
-    let issuer = match content.claims.get("iss") {
-        Some(Value::String(name)) => issuers.get(name.as_ref()).ok_or(RejectionKind::UnknownIssuer)?,
-        _ => return Err(RejectionKind::UnknownIssuer.into()),
+    let Some(Value::String(name)) = content.claims.get("iss") else {
+        return Err(RejectionKind::UnknownIssuer.into());
     };
+    let tenant;
+    let issuer = match issuers.find(&name) {
+        Found::Named(issuer) => issuer,
+        Found::Tenant(place, found) => {
+            tenant = found;
+            awaited(&tenant, place, now)?;
+            &tenant
+        }
+        Found::Permitted(place) => return Err(new_tenant(&name, place, RejectionKind::NoKeys)),
+        Found::Nobody => return Err(RejectionKind::UnknownIssuer.into()),
+    };
+    drop(name);
     if !issuer.rules.algorithms.contains(content.algorithm) {
         return Err(RejectionKind::WrongAlgorithm.into());
     }
@@ -61,6 +68,20 @@ pub(super) fn choose<'a>(
     }
     drop(kid);
     Ok(Keyed { issuer: Arc::clone(issuer), keys, content })
+}
+
+/// Whoever comes while a tenant is being asked for the first time waits like the one who came first.
+fn awaited(tenant: &TrustedIssuer, place: usize, now: Now) -> Result<(), Stop> {
+    if !tenant.is_settling(now.uptime) {
+        return Ok(());
+    }
+    let has_keys = tenant.keys.current(now.uptime).is_some();
+    let lack = if has_keys { RejectionKind::RevocationsUnknown } else { RejectionKind::NoKeys };
+    Err(new_tenant(tenant.name.as_str(), place, lack))
+}
+
+fn new_tenant(name: &str, place: usize, lack: RejectionKind) -> Stop {
+    Stop::NewTenant(NewTenant { name: name.into(), place, lack })
 }
 
 /// No key that we know has signed this: a forgery, or a key younger than our look at the issuer's set. Only a fetch can

@@ -15,6 +15,7 @@ use crate::background::transport::Transport;
 use crate::clock::Clock;
 use crate::middleware::metadata::ProtectedResource;
 use crate::policy::profile::Profile;
+use crate::policy::tenants::Tenants;
 use crate::redact::Secret;
 
 /// Nothing has been said yet.
@@ -91,6 +92,19 @@ impl Builder<NeedsIssuer> {
     }
 }
 
+impl Builder<NeedsIssuer> {
+    /// Trusts issuers that are not known at start, each with keys, revocations and settings of its own: what is said from
+    /// here on is said of each of them. In [`Builder::jwks_url`], in audiences and in the feed's URL, `{tenant}` stands for
+    /// what it stands for in the issuer, and where issuers are listed, `{issuer}` for the issuer without a last `/`.
+    ///
+    /// An issuer that is named besides is not one of them; where several permit one, the first that was given counts.
+    /// `docs/tenants.md` tells what strangers can do with made-up names.
+    pub fn tenants(mut self, tenants: Tenants) -> Builder<NeedsAudience> {
+        self.settings.issuers.push(IssuerSettings::of_tenants(tenants));
+        self.to()
+    }
+}
+
 impl Builder<NeedsAudience> {
     /// Demands that a token's `aud` is, or contains, this (RFC 9068 §4).
     pub fn audience(self, audience: impl Into<String>) -> Builder<NeedsRevocation> {
@@ -119,6 +133,12 @@ impl Builder<Complete> {
     /// Another issuer, with keys, revocations and settings of its own.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Builder<NeedsAudience> {
         self.settings.issuers.push(IssuerSettings::new(issuer.into()));
+        self.to()
+    }
+
+    /// Further issuers that are not known at start: see [`Builder::tenants`].
+    pub fn tenants(mut self, tenants: Tenants) -> Builder<NeedsAudience> {
+        self.settings.issuers.push(IssuerSettings::of_tenants(tenants));
         self.to()
     }
 

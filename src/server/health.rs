@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::background::tenancy::{Count, Tenancy};
 use crate::issuer::TrustedIssuer;
 use crate::keys::{KeyRing, VerifyingKey};
 use crate::redact::Shown;
@@ -16,6 +17,29 @@ use crate::revocation::freshness::FreshnessState;
 #[non_exhaustive]
 pub struct Health {
     /// One for each issuer, in the order in which they were named.
+    pub issuers: Vec<IssuerHealth>,
+    /// One for each [`Builder::tenants`](crate::Builder::tenants), in the order in which they were given. Whether a resource
+    /// server is ready does not depend on them.
+    pub tenants: Vec<TenantsHealth>,
+}
+
+/// The state of tenants under one pattern or list.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct TenantsHealth {
+    /// The pattern, or the list in short.
+    pub tenants: String,
+    /// Tenants that have signed a token for us.
+    pub known: usize,
+    /// Tenants of which a token has come, but none that is signed with their keys: they may be made up.
+    pub on_probation: usize,
+    /// Tenants that were idle for long, and of which only revocations are left that are in force.
+    pub dormant: usize,
+    /// The most there may be of all three together.
+    pub limit: usize,
+    /// Why the last tenant was turned away; none as soon as one is taken in.
+    pub last_error: Option<String>,
+    /// Those that are known or on probation, by name.
     pub issuers: Vec<IssuerHealth>,
 }
 
@@ -82,19 +106,46 @@ pub struct FeedHealth {
 }
 
 impl Health {
-    pub(super) fn of(issuers: &[Arc<TrustedIssuer>], uptime: Duration) -> Self {
-        let issuer = |issuer: &Arc<TrustedIssuer>| IssuerHealth {
-            issuer: issuer.name.to_string(),
-            keys: KeysHealth::of(&issuer.keys, uptime),
-            feeds: issuer.revocations.iter().map(|revocations| FeedHealth::of(revocations, uptime)).collect(),
-        };
-        Self { issuers: issuers.iter().map(issuer).collect() }
+    pub(super) fn of(issuers: &[Arc<TrustedIssuer>], tenancies: &[Arc<Tenancy>], uptime: Duration) -> Self {
+        Self {
+            issuers: issuers.iter().map(|issuer| IssuerHealth::of(issuer, uptime)).collect(),
+            tenants: tenancies.iter().map(|tenancy| TenantsHealth::of(tenancy, uptime)).collect(),
+        }
     }
 
-    /// Whether every issuer's tokens can be judged now: its keys and its feed are usable.
+    /// Whether the tokens of every issuer that was named can be judged now: its keys and its feed are usable.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.issuers.iter().all(|issuer| issuer.keys.usable && issuer.feeds.iter().all(|feed| feed.usable))
+    }
+}
+
+impl TenantsHealth {
+    fn of(tenancy: &Tenancy, uptime: Duration) -> Self {
+        let Count { known, on_probation, dormant, trouble } = tenancy.count();
+        let living = tenancy.map.living();
+        let mut issuers: Vec<_> = living.values().map(|issuer| IssuerHealth::of(issuer, uptime)).collect();
+        issuers.sort_unstable_by(|one, other| one.issuer.cmp(&other.issuer));
+        Self {
+            tenants: tenancy.name.clone(),
+            known,
+            on_probation,
+            dormant,
+            limit: tenancy.max,
+            last_error: trouble,
+            issuers,
+        }
+    }
+}
+
+impl IssuerHealth {
+    fn of(issuer: &TrustedIssuer, uptime: Duration) -> Self {
+        let feed = |revocations: &Arc<Revocations>| FeedHealth::of(revocations, uptime);
+        Self {
+            issuer: issuer.name.to_string(),
+            keys: KeysHealth::of(&issuer.keys, uptime),
+            feeds: issuer.revocations.iter().map(feed).collect(),
+        }
     }
 }
 

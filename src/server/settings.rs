@@ -21,6 +21,7 @@ use crate::limits;
 use crate::middleware::metadata::{ProtectedResource, ResourceMetadata};
 use crate::names::{Audience, ClaimName, Issuer};
 use crate::policy::profile::{Profile, Rules};
+use crate::policy::tenants::Tenants;
 use crate::redact::Secret;
 use crate::revocation::entry::{CLAIMS, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::Bounds;
@@ -44,9 +45,11 @@ impl Default for Settings {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct IssuerSettings {
     pub(super) name: String,
+    /// Not one issuer, but all of these; the name is theirs.
+    pub(super) tenants: Option<Tenants>,
     pub(super) keys: KeysSetting,
     pub(super) loopback_http: bool,
     pub(super) transport: Transport,
@@ -62,7 +65,7 @@ pub(super) struct IssuerSettings {
     pub(super) revocation: Option<Feed>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum KeysSetting {
     Discovery,
     Url(String),
@@ -75,6 +78,7 @@ impl IssuerSettings {
     pub(super) fn new(name: String) -> Self {
         Self {
             name,
+            tenants: None,
             keys: KeysSetting::Discovery,
             loopback_http: false,
             transport: Transport::new(),
@@ -210,7 +214,13 @@ impl Settings {
     pub(super) fn resource_metadata(&self) -> Result<Option<ResourceMetadata>, StartError> {
         let Some(resource) = &self.resource else { return Ok(None) };
         let loopback = self.issuers.iter().any(|issuer| issuer.loopback_http);
-        let issuers = self.issuers.iter().map(|issuer| issuer.name.as_str());
+        // Those under a pattern are not known.
+        let names = |issuer: &'_ IssuerSettings| match &issuer.tenants {
+            Some(tenants) => tenants.names().to_vec(),
+            None => vec![issuer.name.clone()],
+        };
+        let issuers: Vec<_> = self.issuers.iter().flat_map(names).collect();
+        let issuers = issuers.iter().map(String::as_str);
         let metadata =
             resource.describe(issuers, |url| fetch::permits(url, loopback).is_ok()).map_err(|error| {
                 let remedy = "Give the https URL that clients use, and the scopes that routes ask for";

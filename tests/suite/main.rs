@@ -19,5 +19,6 @@ mod routes;
 mod rows;
 mod start;
 mod storm;
+mod tenants;
 mod tokens;
 mod world;

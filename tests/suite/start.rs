@@ -6,7 +6,7 @@ use serde_json::json;
 use tower_bearer::testing::Reply;
 use tower_bearer::{Algorithm, Feed, ResourceServer, StartError};
 
-use super::world::{AUDIENCE, builder, clock, feed, issuer};
+use super::world::{AUDIENCE, builder, clock, feed, issuer, serve};
 
 #[track_caller]
 fn says(error: &StartError, setting: &str, words: &[&str]) {
@@ -202,4 +202,94 @@ async fn one_dead_issuer_harms_no_other() {
     // BCP-09: the key of one issuer proves nothing about another.
     let crossed = one.mint(token().claim("iss", two.issuer()));
     assert_eq!(status(crossed).await, 503);
+}
+
+/// Questions that are held until so many of them are there at once; then, and from then on, all are answered.
+struct Held {
+    needed: usize,
+    now: tokio::sync::watch::Sender<usize>,
+    most: std::sync::atomic::AtomicUsize,
+}
+
+impl Held {
+    async fn hold(&self) {
+        use std::sync::atomic::Ordering::SeqCst;
+        self.now.send_modify(|now| *now += 1);
+        let mut seen = self.now.subscribe();
+        let _ = seen.wait_for(|now| self.most.fetch_max(*now, SeqCst).max(*now) >= self.needed).await;
+        self.now.send_modify(|now| *now -= 1);
+    }
+}
+
+/// A server that answers every path with the same, but holds questions.
+async fn holding(needed: usize, reply: serde_json::Value) -> (String, std::sync::Arc<Held>) {
+    let (now, most) = (tokio::sync::watch::Sender::new(0), Default::default());
+    let held = std::sync::Arc::new(Held { needed, now, most });
+    let shared = std::sync::Arc::clone(&held);
+    let answer = move || {
+        let (held, reply) = (std::sync::Arc::clone(&shared), reply.clone());
+        async move {
+            held.hold().await;
+            axum::Json(reply)
+        }
+    };
+    (serve(axum::Router::new().fallback(answer)).await, held)
+}
+
+/// An issuer that is slow must not make the start slow by as much as there are issuers.
+#[tokio::test]
+async fn issuers_are_asked_side_by_side_and_not_all_at_once() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let set: serde_json::Value = serde_json::from_str(&super::keys::fetch(&server.jwks_url()).await).unwrap();
+    let (url, held) = holding(32, set).await;
+    let mut many = builder(&server, &clock).without_revocation();
+    for number in 0..40 {
+        let name = format!("{url}/{number}");
+        many = many
+            .issuer(&name)
+            .allow_loopback_http()
+            .audience(AUDIENCE)
+            .jwks_url(format!("{name}/keys"))
+            .without_revocation();
+    }
+    let api = many.start().await.unwrap();
+    assert!(api.health().is_ready());
+    assert_eq!(held.most.load(std::sync::atomic::Ordering::SeqCst), 32);
+}
+
+#[tokio::test]
+async fn keys_and_feed_are_asked_side_by_side() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let mut both: serde_json::Value =
+        serde_json::from_str(&super::keys::fetch(&server.jwks_url()).await).unwrap();
+    let feed = json!({"iss": server.issuer(), "as_of": super::world::NOW, "full": true, "revocations": []});
+    both.as_object_mut().unwrap().extend(feed.as_object().unwrap().clone());
+    let (url, _) = holding(2, both).await;
+    let api = builder(&server, &clock).jwks_url(&url).revocation(Feed::new(&url)).start().await.unwrap();
+    assert!(api.health().is_ready());
+}
+
+/// Whichever answers first.
+#[tokio::test]
+async fn the_first_issuer_that_cannot_be_had_is_the_one_that_is_named() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    server.set_reply(&server.jwks_url(), Reply::status(404));
+    let slow = serve(axum::Router::new().fallback(async || {
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        http::StatusCode::IM_A_TEAPOT
+    }));
+    let slow = slow.await;
+    let dead = "http://127.0.0.1:1";
+    for (first, second, words) in [(slow.as_str(), dead, "418"), (dead, slow.as_str(), "refused")] {
+        let mut builder = ResourceServer::builder().issuer(first).allow_loopback_http().audience(AUDIENCE);
+        builder = builder.jwks_url(format!("{first}/keys"));
+        let builder = builder.without_revocation().issuer(second).allow_loopback_http().audience(AUDIENCE);
+        let error = builder.without_revocation().start().await.unwrap_err();
+        says(&error, "jwks_url", &[first, words]);
+    }
 }

@@ -104,6 +104,14 @@ pub(crate) fn at_once(api: &ResourceServer, token: &str) -> Answer {
     }
 }
 
+/// Serves a test's own idea of an authorization server; its URL ends without a slash.
+pub(crate) async fn serve(router: axum::Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
 impl World {
     pub(crate) async fn new() -> Self {
         let clock = clock();

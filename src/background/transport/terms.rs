@@ -17,7 +17,7 @@ const TIMEOUTS: std::ops::RangeInclusive<Duration> = Duration::from_millis(1)..=
 
 /// What is the same for all questions under one transport.
 #[derive(Debug)]
-pub(in crate::background) struct Terms {
+pub(crate) struct Terms {
     /// All sensitive.
     headers: HeaderMap,
     /// Who is told the headers.
@@ -46,7 +46,7 @@ impl Terms {
 
 impl Transport {
     /// `named` are the other URLs that the operator has given.
-    pub(in crate::background) fn terms<'a>(
+    pub(crate) fn terms<'a>(
         &self,
         issuer: &str,
         named: impl IntoIterator<Item = &'a str>,

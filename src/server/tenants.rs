@@ -1,0 +1,131 @@
+//! From the settings of tenants to what takes them in, one by one.
+
+use std::sync::Arc;
+
+use super::error::StartError;
+use super::prepared::Prepared;
+use super::settings::{IssuerSettings, KeysSetting};
+use super::start;
+use crate::background::Surroundings;
+use crate::background::fetch::{Fetcher, Shared};
+use crate::background::tenancy::{Make, Tenancy};
+use crate::clock::Clock;
+use crate::issuer::directory::TenantMap;
+use crate::issuer::life::Life;
+use crate::policy::tenants::{Permission, Tenants, TenantsError};
+
+const PATTERN_REMEDY: &str = "Put {tenant} once into the path, or into the host before the domain that is yours, as https://{tenant}.example.com/";
+const URL_REMEDY: &str = "Put {tenant} into the path, the query, or the host before the domain that is yours; for a list of issuers, {issuer}";
+const LIMITS_REMEDY: &str =
+    "List one issuer and allow one tenant at least, and let them be idle for a minute";
+
+impl IssuerSettings {
+    pub(super) fn of_tenants(tenants: Tenants) -> Self {
+        Self { name: tenants.describe(), tenants: Some(tenants), ..Self::new(String::new()) }
+    }
+
+    /// The settings of one tenant, which must be permitted.
+    pub(super) fn of_tenant(&self, permitted: &Permission, name: &str) -> Self {
+        let fill = |text: &String| permitted.fill(text, name);
+        let mut own = Self { name: name.to_owned(), tenants: None, ..self.clone() };
+        own.audiences.iter_mut().for_each(|audience| *audience = fill(audience));
+        if let KeysSetting::Url(url) = &mut own.keys {
+            *url = fill(url);
+        }
+        if let Some(feed) = &mut own.revocation {
+            feed.url = fill(&feed.url);
+        }
+        own
+    }
+
+    /// The URLs that the operator has given besides the issuer.
+    pub(super) fn named_urls(&self) -> impl Iterator<Item = &str> {
+        let keys = if let KeysSetting::Url(url) = &self.keys { Some(url) } else { None };
+        let feed = self.revocation.as_ref().map(|feed| &feed.url);
+        keys.into_iter().chain(feed).map(String::as_str)
+    }
+}
+
+pub(super) fn tenancy(
+    settings: &IssuerSettings,
+    tenants: &Tenants,
+    clock: &Arc<dyn Clock>,
+    shared: &mut Shared,
+) -> Result<Tenancy, StartError> {
+    let permission = || {
+        tenants.permission().map_err(|error| {
+            let remedy = match error {
+                TenantsError::NoNames | TenantsError::NoRoom | TenantsError::TooShort => LIMITS_REMEDY,
+                _ => PATTERN_REMEDY,
+            };
+            StartError::because("tenants", &settings.name, error, remedy)
+        })
+    };
+    let permitted = permission()?;
+    check_urls(settings, &permitted)?;
+    // Whatever is wrong with the settings shows now rather than when the first token comes.
+    let mut fetcher: Option<Fetcher> = None;
+    for name in tenants.samples() {
+        let sample = settings.of_tenant(&permitted, &name);
+        let own = match &fetcher {
+            Some(fetcher) => another(fetcher, &sample)?,
+            None => fetcher.insert(start::fetcher(&sample, shared)?).clone(),
+        };
+        Prepared::of(&sample, surroundings(clock, own, &Life::new(clock.uptime(), false)), None, None)?;
+    }
+    let Some(fetcher) = fetcher else {
+        return Err(StartError::because("tenants", &settings.name, TenantsError::NoNames, LIMITS_REMEDY));
+    };
+    let make = maker(settings.clone(), permission()?, fetcher, Arc::clone(clock));
+    let (name, map) = (settings.name.clone(), TenantMap::new(permitted));
+    Ok(Tenancy::new(name, map, tenants.limits(), Arc::clone(clock), make))
+}
+
+fn check_urls(settings: &IssuerSettings, permitted: &Permission) -> Result<(), StartError> {
+    let complaint = |setting, url: &str| {
+        let shown = url.split(['?', '#']).next().unwrap_or_default().to_owned();
+        move |error| StartError::because(setting, shown, error, URL_REMEDY)
+    };
+    if let KeysSetting::Url(url) = &settings.keys {
+        permitted.check_url(url).map_err(complaint("jwks_url", url))?;
+    }
+    if let Some(feed) = &settings.revocation {
+        permitted.check_feed(&feed.url).map_err(complaint("revocation", &feed.url))?;
+    }
+    Ok(())
+}
+
+fn maker(
+    settings: IssuerSettings,
+    permitted: Permission,
+    fetcher: Fetcher,
+    clock: Arc<dyn Clock>,
+) -> Box<Make> {
+    Box::new(move |name, life, kept| {
+        let settings = settings.of_tenant(&permitted, name);
+        let prepared = another(&fetcher, &settings).and_then(|fetcher| {
+            let around = surroundings(&clock, fetcher, &life);
+            Prepared::of(&settings, around, Some(life), kept)
+        });
+        match prepared {
+            Ok(prepared) => Some((Arc::clone(&prepared.issuer), prepared.keep())),
+            Err(error) => {
+                // A name that fits the pattern, and yet makes no URL: `xn--` and the like.
+                tracing::debug!(tenants = settings.name, %error, "no tenant can have this name");
+                None
+            }
+        }
+    })
+}
+
+fn another(fetcher: &Fetcher, settings: &IssuerSettings) -> Result<Fetcher, StartError> {
+    let terms = settings.transport.terms(&settings.name, settings.named_urls());
+    terms
+        .map(|terms| fetcher.under(terms))
+        .map_err(|error| StartError::new("transport", error.value, error.problem, error.remedy))
+}
+
+/// Each tenant has news of its own: the others need not hear them.
+fn surroundings(clock: &Arc<dyn Clock>, fetcher: Fetcher, life: &Life) -> Surroundings {
+    Surroundings { clock: Arc::clone(clock), fetcher, news: life.news.clone() }
+}
