@@ -1,0 +1,343 @@
+//! What must hold in every world. The oracle sees what the authorization server does and what clients get, and nothing of
+//! what the code under test thinks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::bounds::Bounds;
+use super::tokens::{KEYS, Set, Token};
+use super::trace::{Event, Seen, Tally, Trace};
+use crate::limits;
+
+/// An answer that brought or confirmed a key set.
+#[derive(Clone, Copy, Debug)]
+struct Success {
+    /// Which event began the fetch.
+    begun: u64,
+    set: Set,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fetch {
+    begun: u64,
+    at: Duration,
+}
+
+/// A request that has not been answered.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    token: Token,
+    /// Which event its arrival was.
+    arrived: u64,
+    at: Duration,
+    waits: bool,
+}
+
+/// What an issuer's own view of one key is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Truth {
+    published: Option<Duration>,
+    withdrawn: Option<Duration>,
+    /// How many answers have lacked it since one held it; none before the first that did.
+    lacking: Option<u32>,
+    /// When a fetch was begun whose answer was the second in succession that lacked it.
+    taken_away: Option<Duration>,
+    /// When a client rang, or could have, for it, after everything of worse times was over.
+    asked: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(super) struct Oracle {
+    bounds: Bounds,
+    pub(super) trace: Trace,
+    events: u64,
+    truth: [Truth; KEYS],
+    good: Option<Duration>,
+    fetch: Option<Fetch>,
+    /// When the last fetch ended, and how long the next one must wait unless somebody rings.
+    pause: Option<(Duration, Duration)>,
+    failures: u32,
+    /// When the bell caused a fetch last.
+    rung: Option<Duration>,
+    /// Whether a client has waited since the last fetch ended.
+    waited: bool,
+    recent: VecDeque<Success>,
+    /// The set that is relied on, and until when.
+    ring: Option<(Set, Duration)>,
+    requests: BTreeMap<usize, Request>,
+    pub(super) violation: Option<String>,
+    pub(super) tally: Tally,
+}
+
+/// Successful answers that are looked back at: a request lives for two seconds.
+const RECENT: usize = 64;
+
+impl Oracle {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            trace: Trace::default(),
+            events: 0,
+            truth: [Truth::default(); KEYS],
+            good: None,
+            fetch: None,
+            pause: None,
+            failures: 0,
+            rung: None,
+            waited: false,
+            recent: VecDeque::new(),
+            ring: None,
+            requests: BTreeMap::new(),
+            violation: None,
+            tally: Tally::default(),
+        }
+    }
+
+    fn event(&mut self, now: Duration, event: Event) -> u64 {
+        self.trace.add(now, event);
+        self.events += 1;
+        self.events
+    }
+
+    fn demand(&mut self, holds: bool, law: impl FnOnce() -> String) {
+        if !holds && self.violation.is_none() {
+            self.violation = Some(law());
+        }
+    }
+
+    // === The authorization server ===
+
+    pub(super) fn published(&mut self, now: Duration, set: Set) {
+        self.event(now, Event::Published(set));
+        for (key, truth) in self.truth.iter_mut().enumerate() {
+            let is = set & (1 << key) != 0;
+            if is != truth.published.is_some() {
+                truth.asked = None;
+                (truth.published, truth.withdrawn) = if is { (Some(now), None) } else { (None, Some(now)) };
+            }
+        }
+    }
+
+    /// From now on every question is answered truthfully and soon, or not.
+    pub(super) fn good(&mut self, now: Duration, good: bool) {
+        self.event(now, Event::Good(good));
+        self.good = good.then(|| self.good.unwrap_or(now));
+        if !good {
+            self.truth.iter_mut().for_each(|truth| truth.asked = None);
+        }
+    }
+
+    // === The network ===
+
+    /// A question: the first of a fetch, or one that follows from it.
+    pub(super) fn asked(&mut self, now: Duration) {
+        let event = self.event(now, Event::Asked);
+        if self.fetch.is_some() {
+            return;
+        }
+        self.fetch = Some(Fetch { begun: event, at: now });
+        self.tally.count(Seen::Fetches);
+        let Some((ended, pause)) = self.pause else { return };
+        if now.saturating_sub(ended) < pause {
+            self.tally.count(Seen::RungFetches);
+            let last = self.rung.replace(now);
+            let apart = last.map(|last| now - last);
+            self.demand(apart.is_none_or(|apart| apart >= limits::BELL_COOLDOWN), || {
+                format!("two fetches that clients caused are {apart:?} apart")
+            });
+            let waited = self.waited;
+            self.demand(waited, || "a fetch that nobody has asked for".to_owned());
+        }
+    }
+
+    /// A fetch has ended, with a set that holds for so long or without one.
+    pub(super) fn answered(&mut self, now: Duration, outcome: Option<(Set, Duration)>) {
+        self.event(now, Event::Answered(outcome));
+        let Some(fetch) = self.fetch.take() else {
+            return self.demand(false, || "an answer that nobody asked for".to_owned());
+        };
+        self.waited = self.requests.values().any(|request| request.waits);
+        let Some((set, holds)) = outcome else {
+            self.tally.count(Seen::Failures);
+            let blind = self.ring(now).is_none();
+            let longest = if blind { limits::BACKOFF_BLIND } else { limits::BACKOFF_LONGEST };
+            let full = limits::BACKOFF_FIRST.saturating_mul(2_u32.saturating_pow(self.failures));
+            self.failures = self.failures.saturating_add(1);
+            self.pause = Some((now, full.min(longest) / 2));
+            return;
+        };
+        self.failures = 0;
+        self.pause = Some((now, holds * 9 / 10));
+        self.ring = Some((set, fetch.at + holds + self.bounds.stale_after));
+        self.recent.push_back(Success { begun: fetch.begun, set });
+        if self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+        for (key, truth) in self.truth.iter_mut().enumerate() {
+            if set & (1 << key) != 0 {
+                truth.lacking = Some(0);
+            } else if let Some(lacking) = &mut truth.lacking {
+                *lacking += 1;
+                if *lacking == 2 {
+                    truth.taken_away = Some(fetch.at);
+                }
+            }
+        }
+    }
+
+    /// The keys that must be relied on now.
+    fn ring(&self, now: Duration) -> Option<Set> {
+        self.ring.filter(|(_, until)| now < *until).map(|(set, _)| set)
+    }
+
+    // === Clients ===
+
+    pub(super) fn arrived(&mut self, now: Duration, number: usize, token: Token) {
+        let arrived = self.event(now, Event::Arrived(number, token));
+        self.requests.insert(number, Request { token, arrived, at: now, waits: false });
+    }
+
+    /// The request was not answered when it was polled first.
+    pub(super) fn waits(&mut self, now: Duration, number: usize) {
+        self.event(now, Event::Waits(number));
+        self.waited = true;
+        let Some(request) = self.requests.get_mut(&number) else { return };
+        request.waits = true;
+        let token = request.token;
+        let ring = self.ring(now);
+        self.demand(ring.is_some(), || format!("{token:?} waits though there are no keys"));
+        let known = ring.zip(token.named()).is_some_and(|(ring, key)| ring & (1 << key) != 0)
+            || ring.zip(token.signed_with()).is_some_and(|(ring, key)| ring & (1 << key) != 0);
+        self.demand(!known, || format!("{token:?} waits though its key is known"));
+        self.note_asked(now, token);
+    }
+
+    /// Somebody has gone before the answer came.
+    pub(super) fn dropped(&mut self, now: Duration, number: usize) {
+        self.event(now, Event::Dropped(number));
+        self.requests.remove(&number);
+        self.tally.count(Seen::Dropped);
+    }
+
+    /// What the client got; `retry` says whether it was told when to come back.
+    pub(super) fn told(&mut self, now: Duration, number: usize, status: u16, retry: bool) {
+        self.event(now, Event::Told(number, status));
+        let Some(request) = self.requests.remove(&number) else { return };
+        let Request { token, at, .. } = request;
+        self.demand(now - at <= limits::BELL_WAIT, || format!("{token:?} took {:?}", now - at));
+        match status {
+            200 => self.admitted(now, request),
+            401 => self.refused(now, request),
+            503 => {
+                self.demand(retry, || format!("503 without Retry-After for {token:?}"));
+                self.undecided(now, token);
+            }
+            _ => self.demand(false, || format!("status {status} for {token:?}")),
+        }
+        self.demand_admission(now, request, status == 200);
+        if status != 200 {
+            self.note_asked(now, token);
+        }
+    }
+
+    fn admitted(&mut self, now: Duration, request: Request) {
+        self.tally.count(Seen::Admitted);
+        if request.waits {
+            self.tally.count(Seen::AdmittedAfterWait);
+        }
+        let token = request.token;
+        let Some(key) = token.signed_with() else {
+            return self.demand(false, || format!("{token:?} is forged and was admitted"));
+        };
+        let known = self.ring(now).is_some_and(|ring| ring & (1 << key) != 0);
+        self.demand(known, || format!("{token:?} was admitted by a key that the last answer does not have"));
+        let truth = self.truth[key];
+        if truth.published.is_some() {
+            return;
+        }
+        self.tally.count(Seen::WithdrawnAdmitted);
+        let Some(withdrawn) = truth.withdrawn else {
+            return self.demand(false, || format!("{token:?} was admitted, its key never published"));
+        };
+        let over = withdrawn + self.bounds.relied_on_unheard();
+        self.demand(now < over, || format!("{token:?} was admitted {:?} after withdrawal", now - withdrawn));
+        if let Some(good) = self.good {
+            let over = withdrawn.max(good) + self.bounds.refreshed();
+            self.demand(now <= over, || {
+                format!("{token:?} was admitted {:?} after withdrawal, for all to hear", now - withdrawn)
+            });
+        }
+    }
+
+    /// A 401 needs a proof: of forgery, or of absence by a fetch that began after the token came.
+    fn refused(&mut self, now: Duration, request: Request) {
+        let token = request.token;
+        let ring = self.ring(now);
+        self.demand(ring.is_some(), || format!("{token:?} was refused without any keys"));
+        match token.signed_with() {
+            Some(_) => self.tally.count(Seen::GenuineRefused),
+            None => self.tally.count(Seen::ForgedRefused),
+        }
+        let has = |set: Set, key: Option<usize>| key.is_some_and(|key| set & (1 << key) != 0);
+        if matches!(token, Token::Forged { .. }) && ring.is_some_and(|ring| has(ring, token.named())) {
+            return;
+        }
+        let key = token.named().or(token.signed_with());
+        let mut since = self.recent.iter().filter(|success| success.begun > request.arrived);
+        let proven = since.any(|success| !has(success.set, key));
+        let taken_away = token.named().is_some_and(|key| self.is_taken_away(now, key));
+        if taken_away && !proven {
+            self.tally.count(Seen::RefusedAsTakenAway);
+        }
+        self.demand(proven || taken_away, || format!("{token:?} was refused without a proof of absence"));
+    }
+
+    fn undecided(&mut self, now: Duration, token: Token) {
+        match self.ring(now) {
+            None => self.tally.count(Seen::NoKeys),
+            Some(ring) => {
+                self.tally.count(Seen::Pending);
+                let known = token.named().or(token.signed_with()).is_some_and(|key| ring & (1 << key) != 0);
+                self.demand(!known, || format!("503 for {token:?} though its key is known"));
+            }
+        }
+    }
+
+    fn is_taken_away(&self, now: Duration, key: usize) -> bool {
+        self.truth[key].taken_away.is_some_and(|at| now - at < limits::KEYS_REFRESH)
+    }
+
+    /// Since when its key has been there to be found.
+    fn findable(&self, key: usize) -> Option<Duration> {
+        Some(self.truth[key].published?.max(self.good?))
+    }
+
+    /// A client has asked for a key that is there to be found, with nothing in the way.
+    fn note_asked(&mut self, now: Duration, token: Token) {
+        let Some(key) = token.signed_with() else { return };
+        let Some(since) = self.findable(key) else { return };
+        let taken_away = token.has_kid() && self.is_taken_away(now, key);
+        if now >= since + self.bounds.settled() && !taken_away {
+            self.truth[key].asked.get_or_insert(now);
+        }
+    }
+
+    /// By the propagation bound, a token whose key is published is admitted.
+    fn demand_admission(&mut self, now: Duration, request: Request, admitted: bool) {
+        let Request { token, at, .. } = request;
+        let Some(key) = token.signed_with() else { return };
+        let Some(since) = self.findable(key) else { return };
+        let asked = self.truth[key].asked;
+        let refreshed = at > since + self.bounds.refreshed();
+        let rung = asked.is_some_and(|asked| at > asked + self.bounds.rung());
+        if refreshed || rung {
+            self.tally.count(Seen::Demanded);
+        }
+        self.demand(admitted || !refreshed, || {
+            format!("{token:?} was not admitted {:?} after its key could be found", now - since)
+        });
+        self.demand(admitted || !rung, || {
+            format!("{token:?} was not admitted {:?} after somebody rang", now - asked.unwrap_or_default())
+        });
+    }
+}
