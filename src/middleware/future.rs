@@ -123,7 +123,15 @@ where
 {
     /// Once the keys are there: whoever is refused now need not wait for the inner service.
     fn go_on(mut self: Box<Self>, found: Result<(), Rejection>) -> State<S, B> {
-        match found.and_then(|()| self.gate.admit_after_wait(&mut self.request, &self.policy)) {
+        let judged = match found {
+            Ok(()) => self.gate.admit_after_wait(&mut self.request, &self.policy),
+            // A fetch that began before the token came proves no absence, but it may have brought the key: without a `kid`
+            // only this shows it.
+            Err(rejection) => {
+                self.gate.admit(&mut self.request, &self.policy).map_err(|_still_unknown| rejection)
+            }
+        };
+        match judged {
             Ok(()) => State::Ready { waiting: Some(self) },
             Err(rejection) => State::Refuse { answer: Some((self.refuse)(rejection)) },
         }
