@@ -67,7 +67,7 @@ impl Plan {
             stale_after: rng.pick(&[limits::KEYS_STALE_AFTER, limits::KEYS_STALE_AFTER, 10 * MINUTE, MINUTE]),
         };
         // Where keys are fetched often, a shorter life shows as much.
-        let end = (holds * 90).clamp(4 * HOUR, 48 * HOUR);
+        let end = (holds * 60).clamp(3 * HOUR, 36 * HOUR);
         let deeds = BTreeMap::new();
         let mut plan = Self { nature, bounds, end, deeds, published: 1, signing: 0, next: 1 };
         plan.add(Duration::ZERO, Deed::Publish(1));
@@ -99,7 +99,7 @@ impl Plan {
     fn around(&mut self, at: Duration, keys: &[usize], rng: &mut Rng) {
         self.request(at.saturating_sub(SECOND), genuine(rng.pick(keys), rng), rng);
         for after in AFTER {
-            if rng.chance(70) {
+            if rng.chance(40) {
                 let jitter = if rng.chance(50) { Duration::ZERO } else { rng.within(0..after / 4 + 2) };
                 let token = match rng.below(10) {
                     0 => forged(rng.pick(keys), rng),
@@ -121,9 +121,8 @@ impl Plan {
             self.bounds.relied_on_unheard(),
         ];
         for bound in bounds {
-            for at in [gone + bound.saturating_sub(SECOND), gone + bound + SECOND, gone + bound * 2] {
-                self.request(at, genuine(key, rng), rng);
-            }
+            let at = rng.pick(&[bound.saturating_sub(SECOND), bound + SECOND, bound * 2]);
+            self.request(gone + at, genuine(key, rng), rng);
         }
     }
 
@@ -175,12 +174,12 @@ impl Plan {
                     self.haunt(back, new, rng);
                     self.signing = old;
                     self.around(back + limits::KEYS_REFRESH, &[old], rng);
-                    at = back + rng.spread(2_000..4 * 3_600_000);
+                    at = back + pause(rng);
                     continue;
                 }
             };
             self.signing = new;
-            at = done + rng.spread(2_000..4 * 3_600_000);
+            at = done + pause(rng);
         }
     }
 
@@ -200,15 +199,15 @@ impl Plan {
             }
             let kinds =
                 [Times::Lagging, Times::Slow, Times::Refusing, Times::Hanging, Times::Erring, Times::Mixed];
-            let long = rng.chance(15);
+            let long = rng.chance(10);
             let over =
-                at + if long { rng.spread(600_000..4 * 3_600_000) } else { rng.spread(1_000..600_000) };
+                at + if long { rng.spread(600_000..3 * 3_600_000) } else { rng.spread(1_000..600_000) };
             self.add(at, Deed::Times(rng.pick(&kinds)));
             self.add(over, Deed::Times(Times::Good));
             let keys = self.keys_near(over);
             self.around(at, &keys, rng);
             self.around(over, &keys, rng);
-            at = over + rng.spread(10_000..6 * 3_600_000);
+            at = over + pause(rng);
         }
     }
 
@@ -225,9 +224,9 @@ impl Plan {
     /// Somebody sends forged tokens, most of them when keys change.
     fn floods(&mut self, rng: &mut Rng) {
         let changes: Vec<Duration> = self.deeds.keys().map(|(at, _)| *at).collect();
-        for _ in 0..rng.below(6) {
+        for _ in 0..rng.below(4) {
             let start = rng.pick(&changes).saturating_sub(rng.within(0..5_000));
-            let (many, every) = (rng.below(40), rng.pick(&[0, 10, 250, 1_000]));
+            let (many, every) = (rng.below(30), rng.pick(&[0, 10, 250, 1_000]));
             for turn in 0..many as u64 {
                 let key = self.signing;
                 self.request(start + Duration::from_millis(turn * every), forged(key, rng), rng);
@@ -246,9 +245,14 @@ impl Plan {
                 let hour = HOUR.as_millis() as i64;
                 self.add(at, Deed::StepWall(if rng.chance(50) { hour } else { -hour }));
             }
-            at += rng.spread(20_000..3_600_000);
+            at += rng.within(1_000..3_600_000);
         }
     }
+}
+
+/// Hours as a rule, seconds now and then.
+fn pause(rng: &mut Rng) -> Duration {
+    if rng.chance(20) { rng.spread(2_000..600_000) } else { rng.within(3_600_000..12 * 3_600_000) }
 }
 
 fn bit(key: usize) -> Set {

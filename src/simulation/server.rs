@@ -177,7 +177,10 @@ impl Server {
             6 => answer(200, json, r#"{"issuer":"https://other.example","keys":[{"kty":"AKP"}]}"#),
             7 => answer(404, json, "{}"),
             8 => {
-                return Outcome { after, ..self.ended(url, Err(FetchError::TooLarge(limits::KEY_SET_BYTES))) };
+                return Outcome {
+                    after,
+                    ..self.ended(url, Err(FetchError::TooLarge(limits::KEY_SET_BYTES)))
+                };
             }
             _ => answer(302, "text/html", ""),
         };
