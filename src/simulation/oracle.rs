@@ -156,7 +156,9 @@ impl Oracle {
         let Some(fetch) = self.fetch.take() else {
             return self.demand(false, || "an answer that nobody asked for".to_owned());
         };
-        self.waited = self.requests.values().any(|request| request.waits);
+        // A set is the answer for whoever came before it was asked for; everybody else rings again.
+        let unanswered = |request: &Request| outcome.is_none() || request.arrived > fetch.begun;
+        self.waited = self.requests.values().any(|request| request.waits && unanswered(request));
         let Some((set, holds)) = outcome else {
             self.tally.count(Seen::Failures);
             let blind = self.ring(now).is_none();

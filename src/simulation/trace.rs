@@ -100,7 +100,11 @@ impl Tally {
         }
     }
 
+    pub(super) fn times(&self, seen: Seen) -> u64 {
+        self.0.get(&seen).copied().unwrap_or_default()
+    }
+
     pub(super) fn never(&self) -> Vec<Seen> {
-        Seen::ALL.into_iter().filter(|seen| !self.0.contains_key(seen)).collect()
+        Seen::ALL.into_iter().filter(|seen| self.times(*seen) == 0).collect()
     }
 }

@@ -46,10 +46,22 @@ pub(super) struct History {
 /// The keeper's task; requests are counted from the next one on.
 const KEEPER: usize = 0;
 
-pub(super) fn live(seed: u64, liar: bool) -> History {
+/// The world that a seed draws.
+pub(super) fn live(seed: u64) -> History {
+    let mut rng = Rng::new(seed);
+    let plan = Plan::draw(&mut rng.fork());
+    follow(plan, &mut rng)
+}
+
+/// The same world, in which good times are none.
+pub(super) fn live_with_liar(seed: u64) -> History {
     let mut rng = Rng::new(seed);
     let mut plan = Plan::draw(&mut rng.fork());
-    plan.nature.liar = liar;
+    plan.nature.liar = true;
+    follow(plan, &mut rng)
+}
+
+pub(super) fn follow(plan: Plan, rng: &mut Rng) -> History {
     let Plan { nature, bounds, end, deeds, .. } = plan;
     let clock = SimulatedClock::new(UnixTime::from_secs(START));
     let oracle = Arc::new(Mutex::new(Oracle::new(bounds)));
