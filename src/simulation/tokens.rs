@@ -49,6 +49,11 @@ impl Token {
         }
     }
 
+    /// The key that it names or, without a `kid`, that has signed it.
+    pub(super) fn key(self) -> Option<usize> {
+        self.named().or_else(|| self.signed_with())
+    }
+
     /// Whether it names any key, known or not.
     pub(super) fn has_kid(self) -> bool {
         !matches!(self, Self::Genuine { kid: false, .. } | Self::Bare)
