@@ -67,7 +67,7 @@ impl Plan {
             stale_after: rng.pick(&[limits::KEYS_STALE_AFTER, limits::KEYS_STALE_AFTER, 10 * MINUTE, MINUTE]),
         };
         // Where keys are fetched often, a shorter life shows as much.
-        let end = (holds * 60).clamp(3 * HOUR, 36 * HOUR);
+        let end = (holds * 45).clamp(3 * HOUR, 27 * HOUR);
         let deeds = BTreeMap::new();
         let mut plan = Self { nature, bounds, end, deeds, published: 1, signing: 0, next: 1 };
         plan.add(Duration::ZERO, Deed::Publish(1));
