@@ -106,8 +106,15 @@ fn jittered(duration: Duration) -> Duration {
 
 /// Uniform in `0..1`.
 fn random_fraction() -> f64 {
+    #[cfg(test)]
+    if let Some(fraction) = simulated::fraction() {
+        return fraction;
+    }
     let mut bytes = [0; 4];
     // Without randomness all processes come at once: a pity, not a danger.
     let _ = aws_lc_rs::rand::fill(&mut bytes);
     f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }
+
+#[cfg(test)]
+pub(crate) mod simulated;

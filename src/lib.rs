@@ -63,6 +63,8 @@ mod server;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+#[cfg(test)]
+mod simulation;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -107,6 +107,7 @@ impl KeyKeeper {
         loop {
             self.issuer.keys.note_next(self.around.clock.uptime().saturating_add(pause));
             tokio::select! {
+                biased;
                 () = self.around.clock.sleep(pause) => {}
                 () = self.issuer.keys.bell.rung() => self.cool_down().await,
             }

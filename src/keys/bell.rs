@@ -111,6 +111,7 @@ impl Bell {
     ) -> Answer {
         let Some(_seat) = Seat::take(&self.waiting) else { return Answer::Unanswered };
         tokio::select! {
+            biased;
             answer = self.listen(&found) => {
                 // Without a `kid` only the signature tells, once the new set is there.
                 if answer == Answer::Absent && kid.is_some() {

@@ -133,7 +133,15 @@ where
             self.missing = Box::pin(Arc::clone(&self.gate).wait(stop));
             return State::Wait { waiting: Some(self) };
         }
-        match found.and_then(|()| self.gate.admit_after_wait(&mut self.request, &self.policy)) {
+        let judged = match found {
+            Ok(()) => self.gate.admit_after_wait(&mut self.request, &self.policy),
+            // A fetch that began before the token came proves no absence, but it may have brought the key: without a `kid`
+            // only this shows it.
+            Err(rejection) => {
+                self.gate.admit(&mut self.request, &self.policy).map_err(|_still_unknown| rejection)
+            }
+        };
+        match judged {
             Ok(()) => State::Ready { waiting: Some(self) },
             Err(rejection) => State::Refuse { answer: Some((self.refuse)(rejection)) },
         }
