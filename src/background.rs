@@ -16,13 +16,18 @@ use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
 
+pub(crate) mod ask;
 mod backoff;
+mod client_token;
 pub(crate) mod discovery;
 pub(crate) mod fetch;
 pub(crate) mod jwks;
+mod list;
 mod pace;
 pub(crate) mod page;
 pub(crate) mod pull;
+mod pull_error;
+mod signed;
 pub(crate) mod source;
 mod take_in;
 pub(crate) mod transport;

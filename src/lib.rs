@@ -71,7 +71,9 @@ pub mod testing;
 struct Readme;
 
 pub use algorithm::Algorithm;
-pub use background::source::Feed;
+pub use background::source::{
+    ClientCredentials, Feed, List, Polled, Pulled, RevocationSource, SourceError, SourceSettings,
+};
 pub use background::transport::Transport;
 #[cfg(feature = "axum")]
 pub use extract::Unprotected;
@@ -85,8 +87,10 @@ pub use policy::{Policy, WhenStale, all_of, any_of, any_token, scope};
 pub use rejection::{Rejection, RejectionKind};
 pub use request::{AccessToken, ClaimsError};
 pub use revocation::freshness::FreshnessState;
+pub use revocation::stated::Revocation;
 pub use scope::{ScopeError, ScopeToken};
 pub use server::{
-    Builder, Complete, FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, NeedsAudience, NeedsIssuer,
-    NeedsRevocation, ResourceServer, StartError, danger,
+    Builder, Complete, FeedHealth, Health, InProcessRevocations, IssuerHealth, KeyHealth, KeysHealth,
+    NeedsAudience, NeedsIssuer, NeedsRevocation, ResourceServer, RevokeError, StartError, WouldRefuse,
+    danger,
 };

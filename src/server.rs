@@ -14,12 +14,15 @@ mod builder;
 pub mod danger;
 mod error;
 mod health;
+mod revocations;
 mod settings;
+mod sources;
 mod start;
 
 pub use builder::{Builder, Complete, NeedsAudience, NeedsIssuer, NeedsRevocation};
 pub use error::StartError;
-pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth};
+pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, WouldRefuse};
+pub use revocations::{InProcessRevocations, RevokeError};
 
 /// An OAuth 2.0 resource server: whom it trusts, what it demands, and what has been revoked.
 ///
@@ -91,6 +94,23 @@ impl ResourceServer {
     #[must_use]
     pub fn resource_metadata(&self) -> Option<ResourceMetadata> {
         self.metadata.clone()
+    }
+
+    /// Revokes tokens in this process, where one issuer is trusted; where there are several, see
+    /// [`ResourceServer::revocations_of`].
+    #[must_use]
+    pub fn revocations(&self) -> InProcessRevocations {
+        InProcessRevocations::new(self, None)
+    }
+
+    /// Revokes tokens of this issuer in this process.
+    ///
+    /// # Errors
+    /// If it is not trusted here.
+    pub fn revocations_of(&self, issuer: &str) -> Result<InProcessRevocations, RevokeError> {
+        let named = self.issuers.iter().find(|one| one.name.as_str() == issuer);
+        let named = named.ok_or(RevokeError::UnknownIssuer)?;
+        Ok(InProcessRevocations::new(self, Some(Arc::clone(named))))
     }
 
     /// How old the knowledge about each issuer is, and what went wrong last.

@@ -7,10 +7,12 @@ use tokio::sync::watch;
 
 use super::ResourceServer;
 use super::error::StartError;
-use super::settings::{self, IssuerSettings, KeysSetting, Settings};
+use super::settings::{IssuerSettings, KeysSetting, Settings};
+use super::sources;
 use crate::background::fetch::{Fetcher, Shared};
 use crate::background::jwks::KeyKeeper;
 use crate::background::pull::Puller;
+use crate::background::source::SourceSettings;
 use crate::background::{Background, Surroundings};
 use crate::issuer::TrustedIssuer;
 use crate::middleware::metadata::ResourceMetadata;
@@ -18,25 +20,27 @@ use crate::middleware::{Gate, Realm};
 use crate::redact::without_query;
 use crate::request::Judge;
 use crate::revocation::Revocations;
-use crate::revocation::freshness::Freshness;
+use crate::revocation::in_process::InProcess;
 
 /// One issuer and the tasks that keep it; neither has run yet.
 struct Prepared {
     issuer: Arc<TrustedIssuer>,
     keys: Option<KeyKeeper>,
-    feed: Option<Puller>,
+    sources: Vec<(Arc<Revocations>, Puller)>,
 }
 
 const ISSUER_REMEDY: &str =
     "Check that it is spelled as in its metadata and can be reached, or use start_lazily";
 const KEYS_REMEDY: &str = "Check that it can be reached and serves a JWK set, or use start_lazily";
 
+const SOURCE_REMEDY: &str = "Check that it can be reached and speaks for this issuer, or use start_lazily";
+
 pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, StartError> {
     let (news, prepared) = prepare(settings)?;
     let metadata = settings.resource_metadata()?;
     let mut background = Background::default();
     let mut issuers = Vec::new();
-    for Prepared { issuer, keys, feed } in prepared {
+    for Prepared { issuer, keys, sources } in prepared {
         if let Some(mut keys) = keys {
             let pause = keys.refresh().await.map_err(|error| {
                 match keys.url() {
@@ -47,14 +51,12 @@ pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, Start
             })?;
             keep_keys(&mut background, &issuer, keys.run(Some(pause)), &news);
         }
-        if let Some(mut feed) = feed {
-            feed.refresh().await.map_err(|error| {
-                let remedy =
-                    "Check that the feed can be reached and speaks for this issuer, or use start_lazily";
-                StartError::because("revocation", without_query(feed.url()), error, remedy)
+        for (revocations, mut source) in sources {
+            source.start().await.map_err(|error| {
+                StartError::because("revocation", source.source(), error, SOURCE_REMEDY)
                     .about(issuer.name.as_str())
             })?;
-            keep_feed(&mut background, &issuer, feed.run(true), &news);
+            keep_source(&mut background, revocations, source.run(true), &news);
         }
         issuers.push(issuer);
     }
@@ -66,12 +68,12 @@ pub(super) fn lazily(settings: &Settings) -> Result<ResourceServer, StartError> 
     let metadata = settings.resource_metadata()?;
     let mut background = Background::default();
     let mut issuers = Vec::new();
-    for Prepared { issuer, keys, feed } in prepared {
+    for Prepared { issuer, keys, sources } in prepared {
         if let Some(keys) = keys {
             keep_keys(&mut background, &issuer, keys.run(None), &news);
         }
-        if let Some(feed) = feed {
-            keep_feed(&mut background, &issuer, feed.run(false), &news);
+        for (revocations, source) in sources {
+            keep_source(&mut background, revocations, source.run(false), &news);
         }
         issuers.push(issuer);
     }
@@ -91,17 +93,15 @@ fn keep_keys(
     });
 }
 
-fn keep_feed(
+fn keep_source(
     background: &mut Background,
-    issuer: &Arc<TrustedIssuer>,
+    revocations: Arc<Revocations>,
     task: impl Future<Output = ()> + Send + 'static,
     news: &watch::Sender<()>,
 ) {
-    let (issuer, news) = (Arc::clone(issuer), news.clone());
+    let news = news.clone();
     background.spawn(task, move |why| {
-        if let Some(revocations) = &issuer.revocations {
-            revocations.freshness.flaw(why);
-        }
+        revocations.freshness.flaw(why);
         news.send_replace(());
     });
 }
@@ -131,8 +131,8 @@ fn prepare(settings: &Settings) -> Result<(watch::Sender<()>, Vec<Prepared>), St
 
 fn fetcher(settings: &IssuerSettings, shared: &mut Shared) -> Result<Fetcher, StartError> {
     let keys = if let KeysSetting::Url(url) = &settings.keys { Some(url) } else { None };
-    let feed = settings.revocation.as_ref().map(|feed| &feed.url);
-    let named = keys.into_iter().chain(feed).map(String::as_str);
+    let sources = settings.sources.iter().flat_map(SourceSettings::urls);
+    let named = keys.into_iter().map(String::as_str).chain(sources);
     Fetcher::of(&settings.transport, &settings.name, named, settings.loopback_http, shared)
         .map_err(|error| StartError::new("transport", error.value, error.problem, error.remedy))
 }
@@ -141,17 +141,20 @@ fn prepare_one(settings: &IssuerSettings, around: &Surroundings) -> Result<Prepa
     let name = settings.issuer()?;
     let rules = settings.rules()?;
     let (keys, key_source) = settings.keys(rules.algorithms, &around.fetcher)?;
-    let feed = settings.revocation.as_ref();
-    let feed = feed.map(|feed| Ok((feed, settings::feed(settings, feed, &around.fetcher)?))).transpose()?;
-    let revocations = feed
-        .as_ref()
-        .map(|(_, (url, _, bounds))| Revocations::new(Freshness::new(*bounds), without_query(url)));
-    let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations });
+    let sources = settings.sources.iter().map(|source| sources::source(settings, source, &around.fetcher));
+    let sources = sources.collect::<Result<Vec<_>, _>>()?;
+    let in_process = InProcess::new(sources::in_process_rules(settings)?);
+    let (known, assignments): (Vec<_>, Vec<_>) =
+        sources.into_iter().map(|(revocations, assignment)| (Arc::new(revocations), assignment)).unzip();
+    let revocations = known.iter().cloned().collect();
+    let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, in_process });
     let keys = key_source.map(|source| KeyKeeper::new(Arc::clone(&issuer), source, around.clone()));
-    let feed = feed.map(|(feed, (url, entry_rules, _))| {
-        Puller::new(Arc::clone(&issuer), feed.clone(), url, entry_rules, around.clone())
-    });
-    Ok(Prepared { issuer, keys, feed })
+    let puller = |(revocations, assignment)| {
+        let puller = Puller::new(Arc::clone(&issuer), Arc::clone(&revocations), assignment, around.clone());
+        (revocations, puller)
+    };
+    let sources = known.into_iter().zip(assignments).map(puller).collect();
+    Ok(Prepared { issuer, keys, sources })
 }
 
 fn assemble(
