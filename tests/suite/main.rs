@@ -4,6 +4,7 @@
 
 mod credentials;
 mod feed;
+mod full_state;
 mod grpc;
 mod keys;
 mod lifecycle;
