@@ -15,6 +15,7 @@ mod readiness;
 mod routes;
 mod rows;
 mod scripted;
+mod sources;
 mod start;
 mod tokens;
 mod world;
