@@ -8,6 +8,7 @@ mod full_state;
 mod grpc;
 mod keys;
 mod lifecycle;
+mod list;
 mod long_poll;
 mod metadata;
 mod profiles;
