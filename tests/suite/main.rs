@@ -6,6 +6,7 @@ mod credentials;
 mod feed;
 mod full_state;
 mod grpc;
+mod in_process;
 mod keys;
 mod lifecycle;
 mod list;
