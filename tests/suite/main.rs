@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod credentials;
+mod dry_run;
 mod feed;
 mod full_state;
 mod grpc;
