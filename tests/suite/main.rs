@@ -19,6 +19,7 @@ mod readiness;
 mod routes;
 mod rows;
 mod scripted;
+mod signed_feed;
 mod sources;
 mod start;
 mod tokens;
