@@ -1,9 +1,9 @@
 //! From the file's issuers to a running resource server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tower_bearer::{Builder, Complete, Feed, NeedsAudience, NeedsRevocation, Profile, ResourceServer};
+use tower_bearer::{Builder, Complete, Feed, List, NeedsAudience, NeedsRevocation, Profile, ResourceServer};
 
 use crate::config::{Config, ConfigError, Issuer, Revocation};
 use crate::values::{Period, Source};
@@ -31,6 +31,7 @@ fn describe(
     let builder = with_rules(issuer, builder);
     Ok(match &issuer.revocation {
         Some(revocation) if revocation.source == Source::Feed => builder.revocation(feed(revocation)),
+        Some(revocation) if revocation.source == Source::List => builder.revocation(list(revocation, file)),
         _ => builder.without_revocation(),
     })
 }
@@ -71,7 +72,21 @@ fn feed(revocation: &Revocation) -> Feed {
     let feed = Feed::new(revocation.url.as_deref().unwrap_or_default());
     let feed = apply(feed, period(revocation.poll_interval), Feed::poll_interval);
     let feed = apply(feed, period(revocation.max_staleness), Feed::max_staleness);
-    apply(feed, revocation.when_stale.map(Into::into), Feed::when_stale)
+    let feed = apply(feed, revocation.when_stale.map(Into::into), Feed::when_stale);
+    let feed = apply(feed, period(revocation.long_poll), Feed::long_poll);
+    if revocation.dry_run { feed.dry_run() } else { feed }
+}
+
+fn list(revocation: &Revocation, config: &Path) -> List {
+    let list = match &revocation.file {
+        Some(file) => List::file(beside(config, file)),
+        None => List::new(revocation.url.as_deref().unwrap_or_default()),
+    };
+    let list = apply(list, revocation.claim.as_ref(), List::claim);
+    let list = apply(list, period(revocation.poll_interval), List::poll_interval);
+    let list = apply(list, period(revocation.max_staleness), List::max_staleness);
+    let list = apply(list, revocation.when_stale.map(Into::into), List::when_stale);
+    if revocation.dry_run { list.dry_run() } else { list }
 }
 
 /// Only what the file says; the rest keeps its default.
@@ -86,9 +101,14 @@ fn period(setting: Option<Period>) -> Option<Duration> {
     setting.map(|period| period.0)
 }
 
-/// Relative to the configuration. The newline that an editor puts at the end of a text is not part of the secret.
+/// A path in the configuration, relative to where that is.
+fn beside(config: &Path, path: &str) -> PathBuf {
+    config.parent().unwrap_or_else(|| Path::new("")).join(path)
+}
+
+/// The newline that an editor puts at the end of a text is not part of the secret.
 fn secret(path: &str, config: &Path) -> Result<Vec<u8>, ConfigError> {
-    let file = config.parent().unwrap_or_else(|| Path::new("")).join(path);
+    let file = beside(config, path);
     let mut secret = std::fs::read(&file).map_err(|error| {
         let remedy = "name a file that the gateway may read, as seen from the configuration";
         ConfigError(format!("{}: shared_secret_file `{path}`: {error}: {remedy}", config.display()))
