@@ -48,7 +48,8 @@ impl List {
         Self::at(Place::Url(url.into()))
     }
 
-    /// The list in a file of this machine, read again each poll interval. Credentials have no meaning there.
+    /// The list in a file of this machine, read again each poll interval. Credentials have no meaning there. That whoever
+    /// writes the file has stopped doing so is not seen here: a file that can be read counts as fresh.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self::at(Place::File(path.into()))
     }
