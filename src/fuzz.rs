@@ -28,6 +28,7 @@ use crate::request::{AccessToken, Judge, Stop};
 use crate::revocation::Revocations;
 use crate::revocation::entry::{CLAIMS, Entry, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
+use crate::revocation::in_process::InProcess;
 
 /// The moment at which everything is judged, in unix seconds.
 pub const NOW: i64 = 1_732_200_000;
@@ -81,9 +82,10 @@ impl Frozen {
             accept_sender_constrained: false,
         };
         let name = Issuer::try_from(ISSUER).ok()?;
-        let revocations = Some(Arc::new(known.0));
-        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, life: None });
-        let issuers = Directory::new([issuer], Box::default());
+        let revocations = [Arc::new(known.0)].into();
+        let in_process = Arc::new(InProcess::new(entry_rules()));
+        let issuer = TrustedIssuer { name, rules, keys, revocations, in_process, life: None };
+        let issuers = Directory::new([Arc::new(issuer)], Box::default());
         Some(Self { judge: Judge::new(issuers), policy: policy::scope(SCOPE) })
     }
 
@@ -175,12 +177,7 @@ impl Entries {
     /// Reads a page; the complaint in words where it is none.
     pub fn read(body: &[u8]) -> Result<Self, String> {
         let page = Page::parse(body.to_vec()).map_err(|error| error.to_string())?;
-        let rules = EntryRules {
-            identifiers: claim_names(&IDENTIFIERS),
-            claims: claim_names(&[&CLAIMS[..], &["groups"]].concat()),
-            max_token_lifetime: LIFETIME,
-            leeway: LEEWAY,
-        };
+        let rules = entry_rules();
         let read = |object| Entry::read(&object, &rules, page.as_of).ok();
         Ok(Self { as_of: page.as_of, list: page.entries().flatten().filter_map(read).collect() })
     }
@@ -276,6 +273,15 @@ fn plain(value: Value<'_>, depth: usize, members: usize) -> Result<serde_json::V
         }
         Value::Object(raw) => scan(raw, depth, members)?.into(),
     })
+}
+
+fn entry_rules() -> EntryRules {
+    EntryRules {
+        identifiers: claim_names(&IDENTIFIERS),
+        claims: claim_names(&[&CLAIMS[..], &["groups"]].concat()),
+        max_token_lifetime: LIFETIME,
+        leeway: LEEWAY,
+    }
 }
 
 fn claim_names(names: &[&str]) -> Box<[ClaimName]> {

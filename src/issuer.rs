@@ -8,8 +8,10 @@ use crate::names::Issuer;
 use crate::policy::profile::Rules;
 use crate::revocation::Revocations;
 use crate::revocation::freshness::FreshnessState;
+use crate::revocation::in_process::InProcess;
 
 pub(crate) mod directory;
+pub(crate) mod kept;
 pub(crate) mod life;
 
 use life::Life;
@@ -20,8 +22,11 @@ pub(crate) struct TrustedIssuer {
     pub(crate) name: Issuer,
     pub(crate) rules: Rules,
     pub(crate) keys: KeyRing,
-    /// None where the operator said `.without_revocation()`. They outlive a tenant that is let go of.
-    pub(crate) revocations: Option<Arc<Revocations>>,
+    /// One for each source, so that none takes back what another said. Empty where the operator said
+    /// `.without_revocation()`. They outlive a tenant that is let go of.
+    pub(crate) revocations: Box<[Arc<Revocations>]>,
+    /// What this process itself has revoked.
+    pub(crate) in_process: Arc<InProcess>,
     /// None for an issuer that the operator named: it stays for as long as the resource server.
     pub(crate) life: Option<Life>,
 }
@@ -47,8 +52,8 @@ impl TrustedIssuer {
         if self.keys.current(uptime).is_none() {
             return self.keys.trouble().is_none();
         }
-        self.revocations.iter().any(|revocations| {
-            let freshness = &revocations.freshness;
+        self.revocations.iter().filter(|source| source.dry_run.is_none()).any(|source| {
+            let freshness = &source.freshness;
             freshness.state(uptime) != FreshnessState::Fresh && freshness.trouble().is_none()
         })
     }

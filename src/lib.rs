@@ -76,7 +76,9 @@ struct Readme;
 struct TenantsPage;
 
 pub use algorithm::Algorithm;
-pub use background::source::Feed;
+pub use background::source::{
+    ClientCredentials, Feed, List, Polled, Pulled, RevocationSource, SourceError, SourceSettings,
+};
 pub use background::transport::Transport;
 #[cfg(feature = "axum")]
 pub use extract::Unprotected;
@@ -91,8 +93,10 @@ pub use policy::{Policy, WhenStale, all_of, any_of, any_token, scope};
 pub use rejection::{Rejection, RejectionKind};
 pub use request::{AccessToken, ClaimsError};
 pub use revocation::freshness::FreshnessState;
+pub use revocation::stated::Revocation;
 pub use scope::{ScopeError, ScopeToken};
 pub use server::{
-    Builder, Complete, FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, NeedsAudience, NeedsIssuer,
-    NeedsRevocation, ResourceServer, StartError, TenantsHealth, danger,
+    Builder, Complete, FeedHealth, Health, InProcessRevocations, IssuerHealth, KeyHealth, KeysHealth,
+    NeedsAudience, NeedsIssuer, NeedsRevocation, ResourceServer, RevokeError, StartError, TenantsHealth,
+    WouldRefuse, danger,
 };

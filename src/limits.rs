@@ -78,8 +78,29 @@ pub(crate) const TENANTS_SWEEP: Duration = Duration::from_secs(10);
 pub(crate) const FEED_PAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Pages of one answer (`more: true`) before the feed counts as broken.
 pub(crate) const FEED_PAGES: usize = 10_000;
-/// All pages of one answer must have come within this time, or within `max_staleness` if that is longer.
-pub(crate) const FEED_ANSWER: Duration = Duration::from_secs(60);
+/// How long a source that users wrote may take for one answer, unless its `max_staleness` is longer.
+pub(crate) const SOURCE_ANSWER: Duration = Duration::from_secs(60);
+/// What a source that users wrote says of its failure is shown up to this many bytes.
+pub(crate) const SOURCE_WORDS_BYTES: usize = 256;
+/// For how long a question may be held while there is nothing new. Proxies drop connections that are idle for longer.
+pub(crate) const LONG_POLL: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(60);
+/// `max_staleness` must leave this much beyond a held question, for its answer to be lost and asked for again.
+pub(crate) const LONG_POLL_MARGIN: Duration = Duration::from_secs(5);
+/// The least time from one held question to the next.
+pub(crate) const LONG_POLL_PAUSE: Duration = Duration::from_millis(10);
+/// How well the two clocks must be known for a question to be held: its answer is as old as `as_of` says, give or take this.
+pub(crate) const LONG_POLL_DOUBT: Duration = Duration::from_secs(3);
+/// A plain list after decompression, in bytes.
+pub(crate) const LIST_BYTES: usize = 64 * 1024 * 1024;
+/// An answer of a token endpoint, in bytes.
+pub(crate) const TOKEN_ANSWER_BYTES: usize = 64 * 1024;
+/// A token of client credentials is used for this long where its `expires_in` is missing.
+pub(crate) const CLIENT_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
+/// Time between two notes in the log of what a source on trial would refuse.
+pub(crate) const DRY_RUN_TELLING: Duration = Duration::from_secs(60);
+/// What an entry of a source without pages counts for there, in bytes.
+pub(crate) const ENTRY_WEIGHT: usize = 64;
 /// Larger pages are read on a thread that may block.
 pub(crate) const FEED_INLINE_BYTES: usize = 64 * 1024;
 /// How far `as_of` may fall behind without making an answer old: it is in seconds, and replicas differ a little.

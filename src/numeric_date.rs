@@ -16,6 +16,11 @@ pub(crate) fn parse(raw: &str) -> Option<UnixTime> {
     (0.0..=LATEST_SECS).contains(&secs).then(|| UnixTime::from_millis((secs * 1000.0).floor() as i64))
 }
 
+/// Whether a date that came in another form than JSON lies within what [`parse`] believes.
+pub(crate) fn is_credible(date: UnixTime) -> bool {
+    (0..=LATEST_SECS as i64).contains(&date.as_secs())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,11 +11,16 @@ pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let end = (0..=SHOWN_BYTES.min(self.0.len())).rev().find(|at| self.0.is_char_boundary(*at));
-        let shown = self.0.get(..end.unwrap_or(0)).unwrap_or_default();
-        write!(f, "{}", shown.escape_debug())?;
-        if shown.len() < self.0.len() { write!(f, "… ({} bytes)", self.0.len()) } else { Ok(()) }
+        f.write_str(&excerpt(self.0, SHOWN_BYTES))
     }
+}
+
+/// The same, cut to so many bytes before it is escaped.
+pub(crate) fn excerpt(text: &str, bytes: usize) -> String {
+    let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    let shown = text.get(..end.unwrap_or(0)).unwrap_or_default();
+    let rest = if shown.len() < text.len() { format!("… ({} bytes)", text.len()) } else { String::new() };
+    format!("{}{rest}", shown.escape_debug())
 }
 
 /// A URL without its query, which may hold a key.

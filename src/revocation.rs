@@ -1,4 +1,4 @@
-//! What has been revoked at one issuer: read on every request without a lock, written by the background's way.
+//! What has been revoked at one issuer, by one source: read on every request without a lock, written by the background's way.
 //!
 //! Two kinds of entry are kept apart. An *identifier* (`jti`, `sid`, `grant_id`) is never used again, so a token that
 //! carries it is revoked whatever the time. A *cut-off* names claims that live on (`sub`, `client_id`), so it ends
@@ -15,13 +15,17 @@ use crate::clock::{Now, UnixTime};
 use crate::json::Object;
 
 mod cut_off;
+pub(crate) mod dry_run;
 pub(crate) mod entry;
 mod fingerprint;
 pub(crate) mod freshness;
 mod identifier;
+pub(crate) mod in_process;
+pub(crate) mod stated;
 mod writer;
 
 use cut_off::CutOffs;
+use dry_run::DryRun;
 use entry::Entry;
 use fingerprint::Fingerprints;
 use freshness::Freshness;
@@ -37,6 +41,8 @@ pub(crate) struct Revocations {
     pub(crate) freshness: Freshness,
     /// Where they come from, as health shows it.
     pub(crate) source: String,
+    /// There where it is on trial: it refuses nobody.
+    pub(crate) dry_run: Option<DryRun>,
 }
 
 /// Entries by the claims that they name. Replaced whole, except that identifiers are added in place.
@@ -54,7 +60,14 @@ impl Revocations {
             writer: Mutex::default(),
             freshness,
             source,
+            dry_run: None,
         }
+    }
+
+    /// Only counts what it would refuse.
+    pub(crate) fn on_trial(mut self) -> Self {
+        self.dry_run = Some(DryRun::default());
+        self
     }
 
     /// Whether any entry in force matches. Waits for nothing, and allocates only to read claims with escapes.

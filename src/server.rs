@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::background::tenancy::Tenancy;
 use crate::issuer::TrustedIssuer;
 use crate::middleware::metadata::ResourceMetadata;
 use crate::middleware::{Gate, Protect};
@@ -15,13 +16,16 @@ pub mod danger;
 mod error;
 mod health;
 mod prepared;
+mod revocations;
 mod settings;
+mod sources;
 mod start;
 mod tenants;
 
 pub use builder::{Builder, Complete, NeedsAudience, NeedsIssuer, NeedsRevocation};
 pub use error::StartError;
-pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, TenantsHealth};
+pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, TenantsHealth, WouldRefuse};
+pub use revocations::{InProcessRevocations, RevokeError};
 
 /// An OAuth 2.0 resource server: whom it trusts, what it demands, and what has been revoked.
 ///
@@ -93,6 +97,27 @@ impl ResourceServer {
     #[must_use]
     pub fn resource_metadata(&self) -> Option<ResourceMetadata> {
         self.metadata.clone()
+    }
+
+    /// Revokes tokens in this process, where one issuer is trusted; where there are several, see
+    /// [`ResourceServer::revocations_of`].
+    #[must_use]
+    pub fn revocations(&self) -> InProcessRevocations {
+        InProcessRevocations::new(self, None)
+    }
+
+    /// Revokes tokens of this issuer, or tenant, in this process.
+    ///
+    /// # Errors
+    /// If it is not trusted here.
+    pub fn revocations_of(&self, issuer: &str) -> Result<InProcessRevocations, RevokeError> {
+        let permits = |tenancy: &Arc<Tenancy>| tenancy.map.permission.permits(issuer);
+        if !self.issuers.iter().any(|one| one.name.as_str() == issuer)
+            && !self.gate.tenancies.iter().any(permits)
+        {
+            return Err(RevokeError::UnknownIssuer);
+        }
+        Ok(InProcessRevocations::new(self, Some(issuer.into())))
     }
 
     /// How old the knowledge about each issuer is, and what went wrong last.

@@ -110,3 +110,25 @@ async fn a_resource_that_is_no_audience_is_warned_of() {
     assert!(said().contains("not among the audiences") && said().contains(mcp), "{}", said());
     assert_eq!(kind(&api, &server.mint(token().claim("aud", mcp))).await, Some(Kind::WrongAudience));
 }
+
+#[tokio::test]
+async fn a_trial_is_announced_and_tells_nothing_of_tokens() {
+    let said = captured();
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let api = builder(&server, &clock).revocation(feed(&server).dry_run()).start().await.unwrap();
+    let about = |line: &&str| line.contains(server.issuer()) && line.contains("dry run");
+    let lines = || said().lines().filter(about).map(str::to_owned).collect::<Vec<_>>();
+    assert!(lines()[0].contains("WARN") && lines()[0].contains("ADMITTED"), "{:?}", lines());
+    let world = World { issuer: server.clone(), clock, api };
+    let revoked = world.issuer.mint(token().claim("jti", "trial-jti"));
+    world.issuer.revoke_token("trial-jti");
+    world.poll().await;
+    for _ in 0..5 {
+        assert_eq!(world.status(&revoked).await, 200);
+    }
+    let told: Vec<_> =
+        lines().into_iter().filter(|line| line.contains("would refuse a revoked token")).collect();
+    assert_eq!(told.len(), 1, "a client in a loop does not fill the log: {told:?}");
+    assert!(!told[0].contains("trial-jti") && told[0].contains("INFO"), "{told:?}");
+}

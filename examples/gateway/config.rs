@@ -63,11 +63,16 @@ pub(crate) struct Issuer {
 pub(crate) struct Revocation {
     pub(crate) source: Source,
     pub(crate) url: Option<String>,
+    /// Of a list, in place of `url`.
+    pub(crate) file: Option<String>,
+    /// Whose values a list holds.
+    pub(crate) claim: Option<String>,
     pub(crate) poll_interval: Option<Period>,
     pub(crate) max_staleness: Option<Period>,
     pub(crate) when_stale: Option<StaleChoice>,
-    #[serde(rename = "long_poll")]
-    _long_poll: Option<NotYet>,
+    pub(crate) long_poll: Option<Period>,
+    #[serde(default)]
+    pub(crate) dry_run: bool,
     #[serde(rename = "snapshot")]
     _snapshot: Option<NotYet>,
 }
@@ -273,14 +278,28 @@ impl Issuer {
 
 impl Revocation {
     fn check(&self) -> Result<(), &'static str> {
+        let of_list = self.file.is_some() || self.claim.is_some();
         let timing =
             self.poll_interval.is_some() || self.max_staleness.is_some() || self.when_stale.is_some();
         match self.source {
             Source::Feed if self.url.is_none() => Err("`revocation.url` is missing: say where the feed is"),
-            Source::None if self.url.is_some() || timing => Err(
-                "the other settings of `revocation` have no meaning where `source = \"none\"`: leave them out",
-            ),
-            Source::Feed | Source::None => Ok(()),
+            Source::Feed if of_list => {
+                Err("`file` and `claim` have a meaning where `source = \"list\"` only: leave them out")
+            }
+            Source::List if self.url.is_some() == self.file.is_some() => {
+                Err("`revocation` needs either `url` or `file`, and not both: say where the list is")
+            }
+            Source::List if self.long_poll.is_some() => {
+                Err("`long_poll` has a meaning where `source = \"feed\"` only: leave it out")
+            }
+            Source::None
+                if self.url.is_some() || of_list || timing || self.long_poll.is_some() || self.dry_run =>
+            {
+                Err(
+                    "the other settings of `revocation` have no meaning where `source = \"none\"`: leave them out",
+                )
+            }
+            Source::Feed | Source::List | Source::None => Ok(()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tower_bearer::{Builder, Complete, Feed, NeedsAudience, NeedsRevocation, Profile, ResourceServer};
+use tower_bearer::{Builder, Complete, Feed, List, NeedsAudience, NeedsRevocation, Profile, ResourceServer};
 
 use crate::config::{Config, ConfigError, Issuer, Revocation};
 use crate::values::{Period, Source};
@@ -31,6 +31,7 @@ fn describe(
     let builder = with_rules(issuer, builder);
     Ok(match &issuer.revocation {
         Some(revocation) if revocation.source == Source::Feed => builder.revocation(feed(revocation)),
+        Some(revocation) if revocation.source == Source::List => builder.revocation(list(revocation, file)),
         _ => builder.without_revocation(),
     })
 }
@@ -75,7 +76,21 @@ fn feed(revocation: &Revocation) -> Feed {
     let feed = Feed::new(revocation.url.as_deref().unwrap_or_default());
     let feed = apply(feed, period(revocation.poll_interval), Feed::poll_interval);
     let feed = apply(feed, period(revocation.max_staleness), Feed::max_staleness);
-    apply(feed, revocation.when_stale.map(Into::into), Feed::when_stale)
+    let feed = apply(feed, revocation.when_stale.map(Into::into), Feed::when_stale);
+    let feed = apply(feed, period(revocation.long_poll), Feed::long_poll);
+    if revocation.dry_run { feed.dry_run() } else { feed }
+}
+
+fn list(revocation: &Revocation, config: &Path) -> List {
+    let list = match &revocation.file {
+        Some(file) => List::file(beside(config, file)),
+        None => List::new(revocation.url.as_deref().unwrap_or_default()),
+    };
+    let list = apply(list, revocation.claim.as_ref(), List::claim);
+    let list = apply(list, period(revocation.poll_interval), List::poll_interval);
+    let list = apply(list, period(revocation.max_staleness), List::max_staleness);
+    let list = apply(list, revocation.when_stale.map(Into::into), List::when_stale);
+    if revocation.dry_run { list.dry_run() } else { list }
 }
 
 /// Only what the file says; the rest keeps its default.

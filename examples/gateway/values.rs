@@ -180,6 +180,7 @@ impl TryFrom<String> for ProfileName {
 #[serde(try_from = "String")]
 pub(crate) enum Source {
     Feed,
+    List,
     None,
 }
 
@@ -189,8 +190,11 @@ impl TryFrom<String> for Source {
     fn try_from(text: String) -> Result<Self, String> {
         match text.as_str() {
             "feed" => Ok(Self::Feed),
+            "list" => Ok(Self::List),
             "none" => Ok(Self::None),
-            _ => Err(format!("the source `{text}` is not in this version: use \"feed\" or \"none\"")),
+            _ => {
+                Err(format!("the source `{text}` is not in this version: use \"feed\", \"list\" or \"none\""))
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::redact::Shown;
 pub(crate) struct Metadata {
     pub(crate) issuer: String,
     pub(crate) jwks_uri: Option<String>,
+    pub(crate) token_endpoint: Option<String>,
 }
 
 /// Why the issuer's metadata cannot be used.
@@ -30,15 +31,43 @@ pub(crate) enum DiscoveryError {
     NotMetadata { url: Box<str>, reason: String },
     #[error("{url} says that its issuer is `{found}`; both must be equal to the last byte (RFC 8414 §3.3)")]
     OtherIssuer { url: Box<str>, found: String },
-    #[error("{url} has no usable jwks_uri: {reason}")]
-    NoKeys { url: Box<str>, reason: String },
+    #[error("{url} has no usable {member}: {reason}")]
+    Unusable { url: Box<str>, member: &'static str, reason: String },
 }
 
-/// Finds the `jwks_uri`. The document must name exactly this issuer.
+/// Finds the `jwks_uri`.
 pub(crate) async fn keys_url(fetcher: &Fetcher, issuer: &Issuer) -> Result<Url, DiscoveryError> {
+    let keys = |metadata: Metadata| usable(metadata.jwks_uri, |url| fetcher.permits_keys(url));
+    find(fetcher, issuer, "jwks_uri", keys).await
+}
+
+/// Finds the `token_endpoint`.
+pub(crate) async fn token_endpoint(fetcher: &Fetcher, issuer: &Issuer) -> Result<Url, DiscoveryError> {
+    let permits = |url: &Url| fetcher.permits(url).map_err(|error| error.to_string());
+    let endpoint = |metadata: Metadata| usable(metadata.token_endpoint, permits);
+    find(fetcher, issuer, "token_endpoint", endpoint).await
+}
+
+fn usable(found: Option<String>, permits: impl FnOnce(&Url) -> Result<(), String>) -> Result<Url, String> {
+    let found = found.ok_or_else(|| "it is missing".to_owned())?;
+    let url = Url::parse(&found).map_err(|error| format!("`{}`: {error}", Shown(&found)))?;
+    permits(&url).map(|()| url)
+}
+
+/// Finds a URL in the metadata. The document must name exactly this issuer.
+async fn find(
+    fetcher: &Fetcher,
+    issuer: &Issuer,
+    member: &'static str,
+    pick: impl Fn(Metadata) -> Result<Url, String>,
+) -> Result<Url, DiscoveryError> {
     let mut complaint = None;
     for url in placements(issuer)? {
-        match read(fetcher, issuer, &url).await {
+        let found = read(fetcher, issuer, &url).await.and_then(|metadata| {
+            let unusable = |reason| DiscoveryError::Unusable { url: url.as_str().into(), member, reason };
+            pick(metadata).map_err(unusable)
+        });
+        match found {
             Ok(found) => return Ok(found),
             // Nobody is there: the other placements would only take as long again.
             Err(
@@ -58,13 +87,14 @@ pub(crate) async fn keys_url(fetcher: &Fetcher, issuer: &Issuer) -> Result<Url, 
     Err(complaint.unwrap_or(DiscoveryError::NotAUrl))
 }
 
-async fn read(fetcher: &Fetcher, issuer: &Issuer, url: &Url) -> Result<Url, DiscoveryError> {
+async fn read(fetcher: &Fetcher, issuer: &Issuer, url: &Url) -> Result<Metadata, DiscoveryError> {
     let question = Question {
         url,
         accept: "application/json",
         limit: limits::METADATA_BYTES,
         authorization: None,
         known: None,
+        form: None,
         within: fetcher.within(),
     };
     let answer = fetcher
@@ -76,11 +106,7 @@ async fn read(fetcher: &Fetcher, issuer: &Issuer, url: &Url) -> Result<Url, Disc
         let found = Shown(&metadata.issuer).to_string();
         return Err(DiscoveryError::OtherIssuer { url: url.as_str().into(), found });
     }
-    let no_keys = |reason: String| DiscoveryError::NoKeys { url: url.as_str().into(), reason };
-    let keys = metadata.jwks_uri.ok_or_else(|| no_keys("it is missing".to_owned()))?;
-    let keys = Url::parse(&keys).map_err(|error| no_keys(format!("`{}`: {error}", Shown(&keys))))?;
-    fetcher.permits_keys(&keys).map_err(no_keys)?;
-    Ok(keys)
+    Ok(metadata)
 }
 
 pub(crate) fn parse(url: &Url, answer: &Answer) -> Result<Metadata, DiscoveryError> {

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::{
     ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderValue,
     IF_NONE_MATCH, RETRY_AFTER,
@@ -60,6 +61,8 @@ pub(crate) struct Question<'a> {
     pub(crate) authorization: Option<&'a Secret>,
     /// The `ETag` of what is known already.
     pub(crate) known: Option<&'a str>,
+    /// What to post, form-encoded; none to get.
+    pub(crate) form: Option<&'a str>,
     /// Until the whole answer must have come.
     pub(crate) within: Duration,
 }
@@ -204,8 +207,9 @@ impl Fetcher {
         let Connections { client, direct, proxied_loopback } = &self.connections;
         let proxied = *proxied_loopback && question.url.scheme() == "https";
         let client = if is_loopback(question.url) && !proxied { direct } else { client };
+        let method = if question.form.is_some() { Method::POST } else { Method::GET };
         let mut request = client
-            .get(question.url.clone())
+            .request(method, question.url.clone())
             .headers(self.terms.headers_for(question.url))
             .header(ACCEPT, question.accept)
             // A cache in between must not answer for the server.
@@ -215,6 +219,9 @@ impl Fetcher {
         {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(form) = question.form {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned());
         }
         if let Some(etag) = question.known {
             request = request.header(IF_NONE_MATCH, etag);

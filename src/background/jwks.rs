@@ -213,6 +213,7 @@ impl KeyKeeper {
             limit: limits::KEY_SET_BYTES,
             authorization: None,
             known,
+            form: None,
             within: self.around.fetcher.within(),
         };
         let Answer { status, etag, max_age, retry_after, body, .. } =

@@ -10,6 +10,8 @@ use crate::limits;
 pub(super) struct Pace {
     /// How far the server's clock was ahead of our uptime at least, in milliseconds, at the best of times.
     best: Option<i64>,
+    /// How far it was ahead at most.
+    most: Option<i64>,
     /// The uptime at which that was last looked at.
     at: Duration,
     /// Since when answers are behind that by always the same, and their lead.
@@ -24,7 +26,7 @@ const DRIFT: u32 = 1000;
 impl Pace {
     pub(super) fn new(max_staleness: Duration) -> Self {
         let patience = max_staleness.saturating_mul(4).max(limits::CLOCK_SET);
-        Self { best: None, at: Duration::ZERO, behind: None, patience }
+        Self { best: None, most: None, at: Duration::ZERO, behind: None, patience }
     }
 
     /// How old an answer is that was made at `as_of`, asked for and received at these uptimes.
@@ -35,6 +37,11 @@ impl Pace {
         self.at = received;
         let best = self.best.map_or(at_least, |best| best.saturating_sub(drift).max(at_least));
         self.best = Some(best);
+        // `as_of` may have been rounded down.
+        let most = at_most.saturating_add(1000);
+        let before = self.most.map_or(most, |before| before.saturating_add(drift).min(most));
+        // Both cannot be right after the server's clock was set forward: what was said last counts.
+        self.most = Some(if before < best { most } else { before });
         let old = Duration::from_millis(u64::try_from(best.saturating_sub(at_most)).unwrap_or(0));
         let Some(old) = old.checked_sub(limits::AS_OF_SLACK).filter(|old| !old.is_zero()) else {
             self.behind = None;
@@ -56,6 +63,19 @@ impl Pace {
                 old
             }
         }
+    }
+
+    /// How far apart the bounds on the server's clock are; none before the first answer.
+    pub(super) fn doubt(&self) -> Option<Duration> {
+        let apart = self.most?.saturating_sub(self.best?);
+        Some(Duration::from_millis(u64::try_from(apart).unwrap_or(0)))
+    }
+
+    /// The uptime at which an answer was made at the earliest, after [`Pace::age`] found that it is not old. A question that
+    /// was held is answered long after it was asked.
+    pub(super) fn made(&self, as_of: UnixTime, asked: Duration, received: Duration) -> Duration {
+        let at = as_of.as_millis().saturating_sub(self.most.unwrap_or(i64::MAX));
+        Duration::from_millis(u64::try_from(at).unwrap_or(0)).clamp(asked, received.max(asked))
     }
 }
 
@@ -128,6 +148,53 @@ mod tests {
         let after = ages(&mut pace, 50, 400, late, |_| -300.0);
         assert!(after[0] >= 290 && after[60] >= 290, "for a while it may as well be an old replica");
         assert_eq!(after[349], 0, "it goes on in step");
+    }
+
+    /// Held for 25 s each, after one quick answer; the server's clock is off by `offset`.
+    fn held(pace: &mut Pace, latency: Duration, offset: impl Fn(u64) -> i64) -> Vec<Duration> {
+        let mut asked = Duration::ZERO;
+        let _ = pace.age(UnixTime::from_secs(START + offset(0)), asked, asked + latency);
+        let hold = |_| {
+            let made = asked + Duration::from_secs(25);
+            let received = made + latency;
+            let as_of = UnixTime::from_secs(START + made.as_secs() as i64 + offset(made.as_secs()));
+            assert!(pace.age(as_of, asked, received).is_zero());
+            let told = pace.made(as_of, asked, received);
+            assert!(told <= made, "it is not known what came after it was made");
+            asked = received;
+            received - told
+        };
+        (0..40).map(hold).collect()
+    }
+
+    #[test]
+    fn a_held_answer_is_as_old_as_its_own_time_says() {
+        let latency = Duration::from_millis(200);
+        let ages = held(&mut pace(), latency, |_| 0);
+        assert!(ages.iter().all(|age| *age <= Duration::from_millis(3500)), "{ages:?}");
+        // Set forward by ten minutes: believed at once, and nothing looks younger than it can be.
+        let _ = held(&mut pace(), latency, |t| if t > 300 { 600 } else { 0 });
+    }
+
+    #[test]
+    fn a_held_answer_that_was_stuck_on_its_way_is_old() {
+        let mut pace = pace();
+        let _ = pace.age(UnixTime::from_secs(START), Duration::ZERO, Duration::ZERO);
+        // Made at 2 s, received at 27 s.
+        let (asked, received) = (Duration::from_secs(1), Duration::from_secs(27));
+        let as_of = UnixTime::from_secs(START + 2);
+        assert!(pace.age(as_of, asked, received).is_zero());
+        assert!(pace.made(as_of, asked, received) <= Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_slow_answer_leaves_doubt_until_a_quick_one() {
+        let mut pace = pace();
+        assert_eq!(pace.doubt(), None);
+        let _ = pace.age(UnixTime::from_secs(START + 9), Duration::ZERO, Duration::from_secs(9));
+        assert!(pace.doubt().unwrap() > limits::LONG_POLL_DOUBT);
+        let _ = pace.age(UnixTime::from_secs(START + 10), Duration::from_secs(10), Duration::from_secs(10));
+        assert!(pace.doubt().unwrap() <= limits::LONG_POLL_DOUBT);
     }
 
     #[test]

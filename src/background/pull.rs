@@ -1,46 +1,55 @@
-//! Pulling one issuer's revocations: page after page, then again after the interval.
+//! Pulling the revocations of one source: page after page, then again after the interval.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use url::Url;
-
 use super::Surroundings;
+use super::ask::{Asker, Target};
 use super::backoff::Backoff;
-use super::fetch::{Answer, Question};
 use super::pace::Pace;
-use super::source::Feed;
-use super::take_in::{self, PullError, Taken};
-use crate::clock::UnixTime;
+use super::pull_error::PullError;
+use super::source::Common;
 use crate::issuer::TrustedIssuer;
 use crate::limits;
 use crate::revocation::Revocations;
 use crate::revocation::entry::EntryRules;
 
-/// What came back for one question.
-enum Reply {
-    Unchanged { date: UnixTime },
-    StartOver,
-    Page { body: Vec<u8>, etag: Option<String> },
+mod answer;
+
+/// What the task of one source is made from.
+#[derive(Clone)]
+pub(crate) struct Assignment {
+    pub(crate) target: Target,
+    pub(crate) common: Common,
+    pub(crate) long_poll: Option<Duration>,
+    pub(crate) rules: EntryRules,
 }
 
-/// The task of one feed.
-#[derive(Debug)]
+/// The task of one source.
 pub(crate) struct Puller {
     issuer: Arc<TrustedIssuer>,
-    feed: Feed,
-    url: Url,
+    revocations: Arc<Revocations>,
+    asker: Asker,
+    /// As it was given, for a task that takes the place of this one.
+    assignment: Assignment,
+    common: Common,
+    long_poll: Option<Duration>,
     rules: Arc<EntryRules>,
     around: Surroundings,
     backoff: Backoff,
     /// The longest pause after failures.
     longest: Duration,
-    /// One lost answer must not use up the time that the feed may be silent for.
+    /// One lost answer must not use up the time that the source may be silent for.
     within: Duration,
+    healthy: bool,
     /// From where to ask on; none to ask for everything.
     cursor: Option<String>,
     /// Whether the answer being read is of the whole state.
     whole: bool,
+    /// The uptime at which a whole state was first asked for that broke off and is gone on with.
+    unfinished: Option<Duration>,
+    /// Entries of the answer being read that were ignored by choice.
+    ignored: u64,
     /// Of the last full state, where that came without a cursor.
     etag: Option<String>,
     pace: Pace,
@@ -53,125 +62,153 @@ pub(crate) struct Puller {
     tidied: Duration,
 }
 
+/// A complete answer.
+struct Complete {
+    /// The uptime of which it tells, at least, but for its age.
+    told: Duration,
+    /// How old it was then.
+    age: Duration,
+    /// Whether that is so because its own time lags behind that of earlier ones.
+    is_behind: bool,
+    /// Whether it may be followed by a question at once.
+    at_once: bool,
+}
+
 impl Puller {
     pub(crate) fn new(
         issuer: Arc<TrustedIssuer>,
-        feed: Feed,
-        url: Url,
-        rules: Arc<EntryRules>,
+        revocations: Arc<Revocations>,
+        assignment: Assignment,
         around: Surroundings,
     ) -> Self {
-        let quarter = feed.max_staleness / 4;
+        let spare = assignment.clone();
+        let Assignment { target, common, long_poll, rules } = assignment;
+        let quarter = common.max_staleness / 4;
+        let asker = Asker::new(target, Arc::clone(&issuer), around.clone(), rules.max_token_lifetime / 2);
         Self {
-            // After an outage the feed must not stay unasked for long: requests are being refused meanwhile.
-            longest: quarter.max(feed.poll_interval).min(limits::BACKOFF_LONGEST),
+            // After an outage the source must not stay unasked for long: requests are being refused meanwhile.
+            longest: quarter.max(common.poll_interval).min(limits::BACKOFF_LONGEST),
             within: quarter.max(limits::SHORTEST_TIMEOUT).min(around.fetcher.within()),
-            rules,
+            rules: Arc::new(rules),
             backoff: Backoff::default(),
+            healthy: true,
             cursor: None,
             whole: true,
+            unfinished: None,
+            ignored: 0,
             etag: None,
-            pace: Pace::new(feed.max_staleness),
+            pace: Pace::new(common.max_staleness),
             unanswered: 0,
             hole: None,
             flaw: None,
             tidied: Duration::ZERO,
+            assignment: spare,
             issuer,
-            feed,
-            url,
+            revocations,
+            asker,
+            common,
+            long_poll,
             around,
         }
     }
 
     /// One that has not run yet and asks for everything, to take the place of this one.
     pub(crate) fn afresh(&self) -> Self {
-        let (issuer, rules) = (Arc::clone(&self.issuer), Arc::clone(&self.rules));
-        Self::new(issuer, self.feed.clone(), self.url.clone(), rules, self.around.clone())
+        let (issuer, revocations) = (Arc::clone(&self.issuer), Arc::clone(&self.revocations));
+        Self::new(issuer, revocations, self.assignment.clone(), self.around.clone())
     }
 
-    pub(crate) fn url(&self) -> &Url {
-        &self.url
+    /// The source, as it is shown.
+    pub(crate) fn source(&self) -> &str {
+        &self.revocations.source
     }
 
-    /// Runs until it is aborted. `ahead` is true where [`Puller::refresh`] has been called already.
+    /// Asks once, before anybody relies on it. A source on trial holds nobody up.
+    pub(crate) async fn start(&mut self) -> Result<(), PullError> {
+        let outcome = self.refresh().await.map(drop);
+        if let Err(error) = &outcome
+            && self.common.dry_run
+        {
+            self.healthy = false;
+            tracing::warn!(issuer = %self.issuer.name, source = self.source(), %error, "dry run: no complete answer yet");
+            return Ok(());
+        }
+        outcome
+    }
+
+    /// Runs until it is aborted. `ahead` is true where [`Puller::start`] has been called already.
     pub(crate) async fn run(mut self, ahead: bool) {
-        let issuer = Arc::clone(&self.issuer);
-        let Some(revocations) = &issuer.revocations else { return };
-        let mut pause = if ahead { self.feed.poll_interval } else { Duration::ZERO };
-        let mut healthy = true;
+        // A question that may be held is asked at once.
+        let interval = if self.hold().is_some() { Duration::ZERO } else { self.common.poll_interval };
+        let mut pause = if ahead { interval } else { Duration::ZERO };
         loop {
             self.around.clock.sleep(pause).await;
             let asked = self.around.clock.uptime();
             let outcome = self.refresh().await;
-            if healthy != outcome.is_ok() {
-                healthy = outcome.is_ok();
-                match &outcome {
-                    Ok(()) => tracing::info!(issuer = %self.issuer.name, "revocation feed is complete again"),
-                    Err(error) => {
-                        tracing::warn!(issuer = %self.issuer.name, %error, "revocation feed not complete; what is known stays");
+            let error = outcome.as_ref().err();
+            if self.healthy != error.is_none() {
+                self.healthy = error.is_none();
+                let (issuer, source) = (&self.issuer.name, self.source());
+                match error {
+                    None => tracing::info!(%issuer, source, "revocations are complete again"),
+                    Some(error) => {
+                        tracing::warn!(%issuer, source, %error, "revocations not complete; what is known stays");
                     }
                 }
             }
             let spent = self.around.clock.uptime().saturating_sub(asked);
             pause = match outcome {
+                Ok(at_once) if at_once && self.hold().is_some() => limits::LONG_POLL_PAUSE,
                 // A server that answers is asked on time, also where we do not understand all it says.
-                Ok(()) => self.feed.poll_interval,
-                Err(error) if error.is_flaw() => self.feed.poll_interval,
-                Err(_) => self.backoff.pause(self.longest),
+                Ok(_) => self.common.poll_interval,
+                Err(error) if error.is_flaw() => self.common.poll_interval,
+                Err(error) => {
+                    let most = (self.common.max_staleness / 2).min(limits::BACKOFF_LONGEST);
+                    self.backoff.pause(self.longest).max(error.retry_after().min(most))
+                }
             };
             pause = pause.saturating_sub(spent);
-            self.tidy(revocations);
+            self.tidy();
         }
     }
 
-    fn tidy(&mut self, revocations: &Revocations) {
+    fn tidy(&mut self) {
         let now = self.around.clock.now();
         if now.uptime.saturating_sub(self.tidied) >= limits::ENTRY_JITTER {
             self.tidied = now.uptime;
-            revocations.tidy(now);
+            self.revocations.tidy(now);
         }
     }
 
-    /// Asks once, all pages. What is valid is in force when this returns, also where it returns an error.
-    pub(crate) async fn refresh(&mut self) -> Result<(), PullError> {
-        let issuer = Arc::clone(&self.issuer);
-        let Some(revocations) = &issuer.revocations else { return Ok(()) };
-        let asked = self.around.clock.uptime();
-        if self.hole.is_some_and(|again| again <= asked) {
-            self.cursor = None;
+    /// How long the next question may be held. After trouble an answer is wanted at once, and so it is while the server's
+    /// time is not known well enough to say how old a held one is.
+    fn hold(&self) -> Option<Duration> {
+        let settled = self.healthy && self.cursor.is_some() && self.unfinished.is_none();
+        self.long_poll
+            .filter(|_| settled && self.pace.doubt().is_some_and(|doubt| doubt <= limits::LONG_POLL_DOUBT))
+    }
+
+    /// Asks once, all pages. What is valid is in force when this returns, also where it returns an error. Says whether the
+    /// next question may follow at once.
+    async fn refresh(&mut self) -> Result<bool, PullError> {
+        let now = self.around.clock.uptime();
+        if self.hole.is_some_and(|again| again <= now) {
+            self.start_over();
         }
-        let outcome = self.pull(revocations).await;
-        // A whole state that broke off is no place to go on from, and neither is a page that was refused.
-        let broken = outcome.as_ref().is_err_and(|error| self.whole || !error.is_silence());
+        let outcome = self.pull().await;
+        // A page that was refused is no place to go on from, and neither is a state of which something was not taken in.
+        let broken = outcome.as_ref().is_err_and(|error| {
+            !error.is_silence() || (self.whole && (self.flaw.is_some() || self.cursor.is_none()))
+        });
         // What was not understood outweighs whatever came after it.
         let outcome = self.flaw.take().map_or(outcome, Err);
         let outcome = match outcome {
-            Ok(age) => {
-                self.unanswered = 0;
-                self.backoff.reset();
-                self.hole = self.hole.filter(|_| !self.whole);
-                revocations.freshness.confirm(asked.saturating_sub(age), self.whole);
-                if !age.is_zero() {
-                    revocations.freshness.note_trouble(format!(
-                        "the answer is {age:?} older than earlier ones by its own time: a cache or replica is behind, or the \
-                         server's clock was set back, which is believed after a while"
-                    ));
-                }
-                Ok(())
+            Ok(complete) => {
+                self.confirm(&complete);
+                Ok(complete.at_once)
             }
             Err(error) => {
-                self.unanswered += 1;
-                if error.is_flaw() {
-                    // Deltas go on in time; everything is asked for now and then.
-                    revocations.freshness.flaw(error.to_string());
-                    let now = self.around.clock.uptime();
-                    self.hole = Some(now.saturating_add(self.backoff.pause(limits::BACKOFF_LONGEST)));
-                }
-                if broken || (!error.is_flaw() && self.unanswered >= limits::CURSOR_TRIES) {
-                    self.cursor = None;
-                    self.etag = None;
-                }
-                revocations.freshness.note_trouble(error.to_string());
+                self.fail(&error, broken);
                 Err(error)
             }
         };
@@ -179,112 +216,43 @@ impl Puller {
         outcome
     }
 
-    /// All pages of one answer. Returns how old the answer is by its own time.
-    async fn pull(&mut self, revocations: &Revocations) -> Result<Duration, PullError> {
-        let (mut restarts, mut first_page) = (0, true);
-        self.whole = self.cursor.is_none();
-        let mut ignored = 0;
-        let patience = self.feed.max_staleness.max(limits::FEED_ANSWER);
-        let deadline = self.around.clock.uptime().saturating_add(patience);
-        for _ in 0..limits::FEED_PAGES {
-            let asked = self.around.clock.uptime();
-            if asked > deadline {
-                return Err(PullError::TooLong);
-            }
-            let (taken, etag) = match self.ask().await? {
-                Reply::Unchanged { date } => {
-                    let received = self.around.clock.uptime();
-                    return Ok(self.pace.age(date, asked, received));
-                }
-                Reply::Page { body, etag } => (Some(self.take_in(body).await?), etag),
-                Reply::StartOver => (None, None),
-            };
-            let Some(taken) = taken.filter(|taken| !taken.resync) else {
-                restarts += 1;
-                if restarts > 1 {
-                    return Err(PullError::Restless);
-                }
-                (self.cursor, self.whole, first_page, ignored) = (None, true, true, 0);
-                continue;
-            };
-            ignored += self.note_flaws(&taken, revocations);
-            if self.whole && !taken.full {
-                return Err(PullError::NotFull);
-            }
-            if taken.more && (taken.cursor.is_none() || taken.cursor == self.cursor) {
-                return Err(PullError::Endless);
-            }
-            // An ETag speaks for a whole state only where that is one page, nothing follows it by cursor, and reading it
-            // again would not prolong anything.
-            let whole =
-                first_page && taken.full && !taken.more && taken.cursor.is_none() && !taken.open_ended;
-            self.etag = etag.filter(|_| whole);
-            let age = self.pace.age(taken.as_of, asked, self.around.clock.uptime());
-            self.cursor = taken.cursor;
-            first_page = false;
-            if !taken.more {
-                revocations.freshness.note_ignored(ignored, self.whole);
-                return Ok(age);
-            }
-        }
-        Err(PullError::Endless)
-    }
-
-    async fn ask(&mut self) -> Result<Reply, PullError> {
-        let mut url = self.url.clone();
-        if let Some(cursor) = &self.cursor {
-            url.query_pairs_mut().append_pair("cursor", cursor);
-        }
-        let known = self.etag.as_deref().filter(|_| self.cursor.is_none());
-        let question = Question {
-            url: &url,
-            accept: "application/json",
-            limit: limits::FEED_PAGE_BYTES,
-            authorization: self.feed.authorization.as_ref(),
-            known,
-            within: if self.whole { limits::TOTAL_TIMEOUT } else { self.within },
-        };
-        let conditional = known.is_some();
-        let Answer { status, etag, date, body, .. } = self.around.fetcher.ask(question).await?;
-        match status {
-            200 => Ok(Reply::Page { body, etag }),
-            304 if conditional => match date {
-                Some(date) => Ok(Reply::Unchanged { date }),
-                None => {
-                    self.etag = None;
-                    Err(PullError::Undated)
-                }
-            },
-            410 if self.cursor.is_some() => Ok(Reply::StartOver),
-            status => Err(PullError::Status(status)),
+    /// A complete answer is in force: from here on `self.cursor` stands for all that is known.
+    fn confirm(&mut self, complete: &Complete) {
+        let freshness = &self.revocations.freshness;
+        self.unfinished = None;
+        self.unanswered = 0;
+        self.backoff.reset();
+        self.hole = self.hole.filter(|_| !self.whole);
+        freshness.note_ignored(self.ignored, self.whole);
+        freshness.confirm_aged(complete.told, complete.age, self.whole);
+        if complete.is_behind {
+            freshness.note_trouble(format!(
+                "the answer is {:?} older than earlier ones by its own time: a cache or replica is behind, or the server's \
+                 clock was set back, which is believed after a while",
+                complete.age
+            ));
         }
     }
 
-    /// Large pages are read where they block no request.
-    async fn take_in(&self, body: Vec<u8>) -> Result<Taken, PullError> {
-        let (issuer, rules, now) =
-            (Arc::clone(&self.issuer), Arc::clone(&self.rules), self.around.clock.now());
-        if body.len() <= limits::FEED_INLINE_BYTES {
-            return take_in::take_in(body, &issuer, &rules, now);
+    fn fail(&mut self, error: &PullError, broken: bool) {
+        self.unanswered += 1;
+        if error.is_flaw() {
+            // Deltas go on in time; everything is asked for now and then.
+            self.revocations.freshness.flaw(error.to_string());
+            let now = self.around.clock.uptime();
+            self.hole = Some(now.saturating_add(self.backoff.pause(limits::BACKOFF_LONGEST)));
         }
-        let task = tokio::task::spawn_blocking(move || take_in::take_in(body, &issuer, &rules, now));
-        task.await.unwrap_or_else(|error| Err(PullError::Lost(error.to_string())))
+        if broken || (!error.is_flaw() && self.unanswered >= limits::CURSOR_TRIES) {
+            self.start_over();
+        }
+        if broken || error.is_flaw() {
+            self.asker.forget();
+        }
+        self.revocations.freshness.note_trouble(error.to_string());
     }
 
-    /// The feed stops counting as fresh at once where a page said what we did not take in. Returns how many entries the
-    /// operator chose to ignore.
-    fn note_flaws(&mut self, taken: &Taken, revocations: &Revocations) -> u64 {
-        let entry = taken.bad.map(|(place, count, error)| PullError::Entry { place, count, error });
-        let ignored = match taken.bad {
-            Some((_, count, _)) if self.feed.ignore_unknown_entries => count as u64,
-            _ => 0,
-        };
-        let entry = entry.filter(|_| !self.feed.ignore_unknown_entries);
-        let flaw = taken.no_room.map(PullError::NoRoom).or(entry);
-        if let Some(flaw) = flaw {
-            revocations.freshness.flaw(flaw.to_string());
-            self.flaw.get_or_insert(flaw);
-        }
-        ignored
+    /// The next question is for everything.
+    fn start_over(&mut self) {
+        (self.cursor, self.etag, self.unfinished) = (None, None, None);
     }
 }

@@ -1,105 +1,69 @@
-//! Putting one page in force: what is valid of it, whatever else it says.
+//! Putting one answer in force: what is valid of it, whatever else it says.
 
-use super::fetch::FetchError;
-use super::page::{Page, PageError};
+use std::time::Duration;
+
+use super::ask::Content;
+use super::page::Page;
+use super::pull_error::PullError;
+use super::source::Pulled;
 use crate::clock::{Now, UnixTime};
-use crate::issuer::TrustedIssuer;
 use crate::limits;
 use crate::redact::Shown;
-use crate::revocation::NoRoom;
-use crate::revocation::entry::{Entry, EntryError, EntryRules};
+use crate::revocation::entry::{Entry, EntryError, EntryRules, Parts};
+use crate::revocation::{NoRoom, Revocations};
 
-/// Why an answer was not complete.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum PullError {
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    #[error("the feed answered {0}")]
-    Status(u16),
-    #[error(transparent)]
-    Page(#[from] PageError),
-    #[error("the feed speaks for `{0}`, not for this issuer")]
-    OtherIssuer(String),
-    #[error("a question for everything was answered with `full: false`")]
-    NotFull,
-    #[error("more than {} pages, or a page that leads back to itself", limits::FEED_PAGES)]
-    Endless,
-    #[error("the pages of one answer took too long")]
-    TooLong,
-    #[error("the feed asks again and again to start over")]
-    Restless,
-    #[error(
-        "entry {place}: {error} ({count} such entries; ignore_unknown_entries would let the feed be fresh without them)"
-    )]
-    Entry { place: usize, count: usize, error: EntryError },
-    #[error(transparent)]
-    NoRoom(#[from] NoRoom),
-    #[error("a 304 without a `Date` does not tell how old it is")]
-    Undated,
-    #[error("the page could not be taken in: {0}")]
-    Lost(String),
-}
-
-impl PullError {
-    /// Whether something was said that we did not take in: knowledge has a hole, not only an age.
-    pub(super) fn is_flaw(&self) -> bool {
-        matches!(self, Self::Entry { .. } | Self::NoRoom(_) | Self::Lost(_))
-    }
-
-    /// Whether nothing was said at all, so that the next question can go on where this one stood. A server that refuses a
-    /// question may refuse it for its cursor.
-    pub(super) fn is_silence(&self) -> bool {
-        match self {
-            Self::Fetch(error) => matches!(error, FetchError::Timeout | FetchError::Connection(_)),
-            Self::Status(status) => matches!(status, 401 | 403 | 408 | 429 | 500..),
-            _ => false,
-        }
-    }
-}
-
-/// What a page said besides its entries, which are in force.
+/// What an answer said besides its entries, which are in force.
 #[derive(Debug)]
 pub(super) struct Taken {
-    pub(super) as_of: UnixTime,
-    pub(super) cursor: Option<String>,
-    pub(super) full: bool,
-    pub(super) more: bool,
-    pub(super) resync: bool,
+    pub(super) said: Said,
     /// Some entry had no end of its own.
     pub(super) open_ended: bool,
+    /// How many entries there were.
+    pub(super) count: usize,
     /// The place of the first entry that was not understood, how many there were, and why.
     pub(super) bad: Option<(usize, usize, EntryError)>,
     pub(super) no_room: Option<NoRoom>,
 }
 
-/// Reads a page and applies it.
+/// The outside of an answer.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) as_of: UnixTime,
+    pub(super) age: Age,
+    pub(super) cursor: Option<String>,
+    pub(super) full: bool,
+    pub(super) more: bool,
+    pub(super) resync: bool,
+}
+
+/// How it is known how old an answer is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Age {
+    /// By `as_of`, which is its server's own time.
+    ByServer,
+    /// The source has no clock but ours.
+    Known(Duration),
+}
+
+type Entries = Vec<Result<Entry, EntryError>>;
+
+/// Reads an answer and applies it.
 pub(super) fn take_in(
-    body: Vec<u8>,
-    issuer: &TrustedIssuer,
+    content: Content,
+    issuer: &str,
+    revocations: &Revocations,
     rules: &EntryRules,
     now: Now,
 ) -> Result<Taken, PullError> {
-    let page = Page::parse(body)?;
-    let mut taken = Taken {
-        as_of: page.as_of,
-        cursor: page.cursor.clone(),
-        full: page.full,
-        more: page.more,
-        resync: page.resync,
-        open_ended: false,
-        bad: None,
-        no_room: None,
+    let (said, read) = match content {
+        Content::Page(body) => read_page(body, issuer, rules)?,
+        Content::List { items, claim, date } => read_list(items, &claim, date, rules, now),
+        Content::Pulled(pulled) => read_pulled(pulled, rules, now),
     };
-    if page.resync {
-        return Ok(taken);
-    }
-    if page.issuer != issuer.name.as_str() {
-        return Err(PullError::OtherIssuer(Shown(&page.issuer).to_string()));
-    }
-    let mut entries = Vec::new();
-    for (place, object) in page.entries().enumerate() {
-        match object.ok_or(EntryError::NotAnObject).and_then(|object| Entry::read(&object, rules, page.as_of))
-        {
+    let mut taken = Taken { said, open_ended: false, count: read.len(), bad: None, no_room: None };
+    let mut entries = Vec::with_capacity(read.len());
+    for (place, entry) in read.into_iter().enumerate() {
+        match entry {
             Ok(entry) => {
                 taken.open_ended |= entry.open_ended;
                 entries.push(entry);
@@ -107,8 +71,64 @@ pub(super) fn take_in(
             Err(error) => taken.bad.get_or_insert((place, 0, error)).1 += 1,
         }
     }
-    if let Some(revocations) = &issuer.revocations {
-        taken.no_room = revocations.apply(&entries, page.as_of, now).err();
-    }
+    // Here all entries of every source come into force, and nowhere else.
+    taken.no_room = revocations.apply(&entries, taken.said.as_of, now).err();
     Ok(taken)
+}
+
+fn read_page(body: Vec<u8>, issuer: &str, rules: &EntryRules) -> Result<(Said, Entries), PullError> {
+    let mut page = Page::parse(body)?;
+    let said = Said {
+        as_of: page.as_of,
+        age: Age::ByServer,
+        cursor: page.cursor.take(),
+        full: page.full,
+        more: page.more,
+        resync: page.resync,
+    };
+    if page.resync {
+        return Ok((said, Vec::new()));
+    }
+    if page.issuer != issuer {
+        return Err(PullError::OtherIssuer(Shown(&page.issuer).to_string()));
+    }
+    let read = |object: Option<_>| {
+        object.ok_or(EntryError::NotAnObject).and_then(|object| Entry::read(&object, rules, page.as_of))
+    };
+    Ok((said, page.entries().map(read).collect()))
+}
+
+fn read_list(
+    items: Vec<Box<str>>,
+    claim: &str,
+    date: Option<UnixTime>,
+    rules: &EntryRules,
+    now: Now,
+) -> (Said, Entries) {
+    let as_of = date.unwrap_or(now.wall);
+    let age = if date.is_some() { Age::ByServer } else { Age::Known(Duration::ZERO) };
+    let entry =
+        |item| Entry::check(Parts { claims: vec![(claim.into(), item)], ..Parts::default() }, rules, as_of);
+    let said = Said { as_of, age, cursor: None, full: true, more: false, resync: false };
+    (said, items.into_iter().map(entry).collect())
+}
+
+fn read_pulled(pulled: Pulled, rules: &EntryRules, now: Now) -> (Said, Entries) {
+    let Pulled { revocations, whole, cursor, age } = pulled;
+    let as_of = now.wall.minus(age);
+    let entry =
+        |stated: crate::revocation::stated::Revocation| Entry::check(stated.into_parts(), rules, as_of);
+    let said = Said { as_of, age: Age::Known(age), cursor, full: whole, more: false, resync: false };
+    (said, revocations.into_iter().map(entry).collect())
+}
+
+impl Content {
+    /// About how many bytes there are to read.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Page(body) => body.len(),
+            Self::List { items, .. } => items.len().saturating_mul(limits::ENTRY_WEIGHT),
+            Self::Pulled(pulled) => pulled.revocations.len().saturating_mul(limits::ENTRY_WEIGHT),
+        }
+    }
 }

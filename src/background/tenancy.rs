@@ -13,16 +13,16 @@ use super::Background;
 use crate::clock::Clock;
 use crate::issuer::TrustedIssuer;
 use crate::issuer::directory::TenantMap;
+use crate::issuer::kept::Kept;
 use crate::issuer::life::Life;
 use crate::keys::bell::Seat;
 use crate::limits;
 use crate::rejection::{Rejection, RejectionKind};
-use crate::revocation::Revocations;
 
 /// Makes a tenant of this name, with what it had revoked when it was here last, and starts its tasks. None if it cannot
 /// be an issuer.
 pub(crate) type Make =
-    dyn Fn(&str, Life, Option<Arc<Revocations>>) -> Option<(Arc<TrustedIssuer>, Background)> + Send + Sync;
+    dyn Fn(&str, Life, Option<Kept>) -> Option<(Arc<TrustedIssuer>, Background)> + Send + Sync;
 
 /// The tenants under one pattern or list, and their tasks.
 pub(crate) struct Tenancy {
@@ -44,7 +44,7 @@ pub(crate) struct Tenancy {
 struct State {
     tasks: HashMap<Arc<str>, Background>,
     /// What tenants had revoked that have been let go of.
-    dormant: HashMap<Arc<str>, Arc<Revocations>>,
+    dormant: HashMap<Arc<str>, Kept>,
     trouble: Option<String>,
 }
 
@@ -109,6 +109,21 @@ impl Tenancy {
         Ok(())
     }
 
+    /// Does something to the tenant of this name, which is permitted and which the operator's own program has named: nobody
+    /// made it up. It is not let go of meanwhile. None if there is no room for it.
+    pub(crate) fn with<T>(&self, name: &str, act: impl FnOnce(&TrustedIssuer) -> T) -> Option<T> {
+        let mut state = self.lock();
+        let living = self.map.living().get(name).cloned();
+        if let Some(tenant) = living {
+            return Some(act(&tenant));
+        }
+        let kept = state.dormant.get(name).cloned();
+        if kept.is_none() && self.map.living().len() + state.dormant.len() >= self.max {
+            return None;
+        }
+        self.begin(&mut state, name, kept).map(|tenant| act(&tenant))
+    }
+
     /// The tenant of this name, which is permitted; made if it is not there.
     fn take_in(&self, name: &str) -> Result<Arc<TrustedIssuer>, Rejection> {
         let uptime = self.clock.uptime();
@@ -131,23 +146,30 @@ impl Tenancy {
             let why = format!("{on_probation} tenants have yet to show that they exist");
             return Err(self.turn_away(&mut state, why));
         }
+        let tenant = self.begin(&mut state, name, kept);
+        if tenant.is_none() {
+            self.note_absent(name, uptime);
+        }
+        tenant.ok_or_else(|| later(limits::TENANT_ABSENT))
+    }
+
+    /// A new life. None if no issuer can have this name.
+    fn begin(&self, state: &mut State, name: &str, kept: Option<Kept>) -> Option<Arc<TrustedIssuer>> {
+        let returns = kept.as_ref().is_some_and(|kept| !kept.is_empty());
         if let Some(kept) = &kept {
-            kept.freshness.forget_trouble();
+            kept.forget_trouble();
         }
         // Whoever polls this request need not do so on the runtime that the tasks run on.
         let _entered = self.runtime.enter();
-        let Some((tenant, tasks)) = (self.make)(name, Life::new(uptime, returns), kept) else {
-            self.note_absent(name, uptime);
-            return Err(later(limits::TENANT_ABSENT));
-        };
+        let (tenant, tasks) = (self.make)(name, Life::new(self.clock.uptime(), returns), kept)?;
         let name: Arc<str> = name.into();
-        let mut living = living.as_ref().clone();
+        let mut living = self.map.living().as_ref().clone();
         living.insert(Arc::clone(&name), Arc::clone(&tenant));
         self.map.replace(living);
         state.dormant.remove(&name);
         state.tasks.insert(name, tasks);
         state.trouble = None;
-        Ok(tenant)
+        Some(tenant)
     }
 
     /// Said in the log once, until a tenant is taken in again.
@@ -176,10 +198,10 @@ impl Tenancy {
     fn tidy(&self) {
         // It may take a while, in which tenants are taken in.
         let dormant: Vec<_> = self.lock().dormant.values().cloned().collect();
-        dormant.iter().for_each(|revocations| revocations.tidy(self.clock.now()));
+        dormant.iter().for_each(|kept| kept.tidy(self.clock.now()));
         drop(dormant);
         // Whoever still holds them may be reading a page into them.
-        let matter = |kept: &Arc<Revocations>| !kept.is_empty() || Arc::strong_count(kept) > 1;
+        let matter = |kept: &Kept| !kept.is_empty() || kept.is_shared();
         self.lock().dormant.retain(|_, kept| matter(kept));
     }
 
@@ -198,14 +220,15 @@ impl Tenancy {
         let mut left = living.as_ref().clone();
         for (name, tenant) in left.extract_if(|_, tenant| is_over(tenant)) {
             state.tasks.remove(&name);
-            if tenant.is_on_probation() {
+            let kept = Kept::of(&tenant);
+            if tenant.is_on_probation() && !kept.has_own_words() {
                 // Nobody was admitted by what it had revoked, and its next life asks for all of it before anybody is. Kept,
                 // it would take a place that whoever guesses names of tenants could fill.
                 if tenant.keys.age(uptime).is_none() {
                     self.note_absent(&name, uptime);
                 }
-            } else if let Some(revocations) = &tenant.revocations {
-                state.dormant.insert(name, Arc::clone(revocations));
+            } else {
+                state.dormant.insert(name, kept);
             }
         }
         self.map.replace(left);

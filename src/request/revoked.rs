@@ -1,4 +1,4 @@
-//! Stage 7: neither the token nor its grant has been revoked, and our news of that are fresh enough to say so.
+//! Stage 7: no source has revoked the token or its grant, and our news from each are fresh enough to say so.
 
 use std::sync::Arc;
 
@@ -19,24 +19,45 @@ impl Live {
     }
 }
 
+/// The verdict is the union over all sources, and each of them must be fresh enough to say no.
 pub(super) fn check(allowed: Allowed, policy: &Policy, now: Now) -> Result<Live, Rejection> {
     let facts = allowed.into_facts();
-    let Some(revocations) = &facts.issuer.revocations else { return Ok(Live(facts)) };
-    // Before the entries: news that arrive in between must not lend their freshness to a look at the old ones.
-    let fresh = revocations.freshness.suffices(now.uptime, policy.stale_choice());
-    if revocations.revokes(&facts.claims, facts.issued_at) {
+    let issuer = &facts.issuer;
+    let mut blind = None;
+    for source in &issuer.revocations {
+        // Before the entries: news that arrive in between must not lend their freshness to a look at the old ones.
+        let fresh = source.freshness.suffices(now.uptime, policy.stale_choice());
+        let revoked = source.revokes(&facts.claims, facts.issued_at);
+        if let Some(dry_run) = &source.dry_run {
+            if revoked {
+                dry_run.note_revoked(issuer.name.as_str(), &source.source, now.uptime);
+            } else if fresh.is_err() {
+                dry_run.note_stale(issuer.name.as_str(), &source.source, now.uptime);
+            }
+        } else if revoked {
+            return Err(RejectionKind::Revoked.into());
+        } else if let Err(state) = fresh {
+            let rejection = Rejection::new(kind_of(state)).retry_after(source.freshness.retry_after());
+            // That nothing was ever heard says more than that something is old.
+            if blind.is_none() || state == FreshnessState::Unknown {
+                blind = Some(rejection);
+            }
+        }
+    }
+    if issuer.in_process.revocations().is_some_and(|own| own.revokes(&facts.claims, facts.issued_at)) {
         return Err(RejectionKind::Revoked.into());
     }
-    match fresh {
-        Ok(()) => Ok(Live(facts)),
-        Err(state) => {
-            let kind = match state {
-                FreshnessState::Unknown => RejectionKind::RevocationsUnknown,
-                FreshnessState::Fresh | FreshnessState::Stale | FreshnessState::Expired => {
-                    RejectionKind::RevocationsStale
-                }
-            };
-            Err(Rejection::new(kind).retry_after(revocations.freshness.retry_after()))
+    match blind {
+        None => Ok(Live(facts)),
+        Some(rejection) => Err(rejection),
+    }
+}
+
+fn kind_of(state: FreshnessState) -> RejectionKind {
+    match state {
+        FreshnessState::Unknown => RejectionKind::RevocationsUnknown,
+        FreshnessState::Fresh | FreshnessState::Stale | FreshnessState::Expired => {
+            RejectionKind::RevocationsStale
         }
     }
 }

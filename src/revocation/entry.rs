@@ -87,27 +87,58 @@ fn is_among(claims: &[ClaimName], name: &str) -> bool {
     claims.iter().any(|own| spellings(&own.as_str()).contains(&name))
 }
 
-impl Entry {
-    /// Reads an entry of the native feed (docs/revocation-feed.md), on a page made at `as_of`: our own clock takes no part.
-    pub(crate) fn read(object: &Object, rules: &EntryRules, as_of: UnixTime) -> Result<Self, EntryError> {
-        let mut claims: Vec<(Box<str>, Box<str>)> = Vec::new();
-        let (mut issued_before, mut exp, mut at, mut withdrawn) = (None, None, None, false);
+/// What an entry says, in whatever form it came, before it is checked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) claims: Vec<(Box<str>, Box<str>)>,
+    pub(crate) issued_before: Option<UnixTime>,
+    pub(crate) exp: Option<UnixTime>,
+    pub(crate) at: Option<UnixTime>,
+    pub(crate) withdrawn: bool,
+}
+
+impl Parts {
+    /// Reads an entry of the native feed (docs/revocation-feed.md).
+    fn read(object: &Object) -> Result<Self, EntryError> {
+        let mut parts = Self::default();
         for (name, value) in object.iter() {
             match name.as_ref() {
-                "issued_before" => issued_before = Some(date(&value)?),
-                "exp" => exp = Some(date(&value)?),
-                "at" => at = Some(date(&value)?),
+                "issued_before" => parts.issued_before = Some(date(&value)?),
+                "exp" => parts.exp = Some(date(&value)?),
+                "at" => parts.at = Some(date(&value)?),
                 "withdrawn" => match value {
-                    Value::Bool(flag) => withdrawn = flag,
+                    Value::Bool(flag) => parts.withdrawn = flag,
                     _ => return Err(EntryError::BadWithdrawal),
                 },
                 "reason" => {}
                 // Notes for people, and room for what later versions may add.
                 name if name.starts_with("x_") => {}
-                name => {
-                    claims.push((spellings(&name).first().map_or(name, |usual| usual).into(), text(value)?))
-                }
+                name => parts.claims.push((name.into(), text(value)?)),
             }
+        }
+        Ok(parts)
+    }
+}
+
+impl Entry {
+    /// Reads an entry of the native feed, on a page made at `as_of`.
+    pub(crate) fn read(object: &Object, rules: &EntryRules, as_of: UnixTime) -> Result<Self, EntryError> {
+        Self::check(Parts::read(object)?, rules, as_of)
+    }
+
+    /// The one law for entries of every form. `as_of` is when they were said to be in force: our own clock takes no part.
+    pub(crate) fn check(parts: Parts, rules: &EntryRules, as_of: UnixTime) -> Result<Self, EntryError> {
+        let Parts { mut claims, issued_before, exp, at, withdrawn } = parts;
+        for (name, value) in &mut claims {
+            if value.len() > limits::ENTRY_VALUE_BYTES {
+                return Err(EntryError::BadValue);
+            }
+            if let Some(usual) = spellings(&&**name).first().copied().filter(|usual| *usual != &**name) {
+                *name = usual.into();
+            }
+        }
+        if ![issued_before, exp, at].into_iter().flatten().all(numeric_date::is_credible) {
+            return Err(EntryError::BadDate);
         }
         if !claims.iter().all(|(name, _)| rules.knows(name)) {
             return Err(EntryError::UnknownMember);
@@ -148,12 +179,7 @@ fn date(value: &Value<'_>) -> Result<UnixTime, EntryError> {
 }
 
 fn text(value: Value<'_>) -> Result<Box<str>, EntryError> {
-    value
-        .into_string()
-        .filter(|text| text.len() <= limits::ENTRY_VALUE_BYTES)
-        .map(Cow::into_owned)
-        .map(String::into_boxed_str)
-        .ok_or(EntryError::BadValue)
+    value.into_string().map(Cow::into_owned).map(String::into_boxed_str).ok_or(EntryError::BadValue)
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use crate::policy::WhenStale;
 /// The age of the last complete answer of an issuer's feed.
 #[derive(Debug)]
 pub(crate) struct Freshness {
-    /// Uptime in milliseconds plus one of the last complete answer; zero before the first.
+    /// The uptime, in milliseconds from [`LONG_AGO`] and plus one, of which the last complete answer tells; zero before the
+    /// first.
     confirmed: AtomicU64,
     /// One while an entry could not be understood: it may have been a revocation.
     flawed: AtomicU64,
@@ -46,6 +47,13 @@ pub enum FreshnessState {
     Expired,
 }
 
+/// A hundred years in milliseconds: what was said before this process started has a place in time too.
+const LONG_AGO: u64 = 100 * 365 * 24 * 3600 * 1000;
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Freshness {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let zero = || AtomicU64::new(0);
@@ -55,8 +63,13 @@ impl Freshness {
     /// A complete answer, asked for at `asked` on the uptime clock: it tells of everything that was said before that. Only
     /// one of the whole state makes good for what was not understood earlier.
     pub(crate) fn confirm(&self, asked: Duration, whole: bool) {
-        let asked = u64::try_from(asked.as_millis()).unwrap_or(u64::MAX - 1).saturating_add(1);
-        self.confirmed.fetch_max(asked, Ordering::AcqRel);
+        self.confirm_aged(asked, Duration::ZERO, whole);
+    }
+
+    /// The same, where the answer was `age` old already: that may be older than this process.
+    pub(crate) fn confirm_aged(&self, asked: Duration, age: Duration, whole: bool) {
+        let told = millis(asked).saturating_add(LONG_AGO).saturating_sub(millis(age)).saturating_add(1);
+        self.confirmed.fetch_max(told, Ordering::AcqRel);
         if whole {
             self.flawed.store(0, Ordering::Release);
         } else if self.flawed.load(Ordering::Acquire) != 0 {
@@ -101,7 +114,7 @@ impl Freshness {
     /// Time since the last complete answer.
     pub(crate) fn age(&self, uptime: Duration) -> Option<Duration> {
         let confirmed = self.confirmed.load(Ordering::Acquire).checked_sub(1)?;
-        Some(uptime.saturating_sub(Duration::from_millis(confirmed)))
+        Some(Duration::from_millis(millis(uptime).saturating_add(LONG_AGO).saturating_sub(confirmed)))
     }
 
     pub(crate) fn state(&self, uptime: Duration) -> FreshnessState {
@@ -169,6 +182,15 @@ mod tests {
         freshness.confirm(seconds(100), true);
         freshness.confirm(seconds(50), true);
         assert_eq!(freshness.age(seconds(100)), Some(seconds(0)));
+    }
+
+    #[test]
+    fn an_answer_may_be_older_than_this_process() {
+        let freshness = freshness();
+        freshness.confirm_aged(seconds(1), seconds(40), true);
+        assert_eq!(freshness.age(seconds(2)), Some(seconds(41)));
+        freshness.confirm(Duration::MAX, true);
+        assert_eq!(freshness.age(seconds(2)), Some(seconds(0)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::error::StartError;
 use super::settings::{IssuerSettings, KeysSetting, Settings};
 use super::{ResourceServer, start};
 use crate::algorithm::Algorithm;
-use crate::background::source::Feed;
+use crate::background::source::SourceSettings;
 use crate::background::transport::Transport;
 use crate::clock::Clock;
 use crate::middleware::metadata::ProtectedResource;
@@ -118,18 +118,26 @@ impl Builder<NeedsRevocation> {
         self.with(|issuer| issuer.audiences.push(audience.into()))
     }
 
-    /// Refuses tokens that this feed revokes, and, while the feed is stale, all of them.
-    pub fn revocation(self, feed: Feed) -> Builder<Complete> {
-        self.with(|issuer| issuer.revocation = Some(feed)).to()
+    /// Refuses tokens that this source revokes ([`Feed`](crate::Feed), [`List`](crate::List),
+    /// [`Polled`](crate::Polled)), and, while it is stale, all of them.
+    pub fn revocation(self, source: impl Into<SourceSettings>) -> Builder<Complete> {
+        self.with(|issuer| issuer.sources.push(source.into())).to()
     }
 
-    /// Accepts that tokens of this issuer are valid until they expire, whatever happened since.
+    /// Accepts that tokens of this issuer are valid until they expire, whatever happened since, unless this very process
+    /// revokes them ([`ResourceServer::revocations`]).
     pub fn without_revocation(self) -> Builder<Complete> {
         self.to()
     }
 }
 
 impl Builder<Complete> {
+    /// Another source of the same issuer's revocations, with freshness of its own: a token is revoked if any source says
+    /// so, none takes back what another said, and each must be fresh enough.
+    pub fn revocation(self, source: impl Into<SourceSettings>) -> Self {
+        self.with(|issuer| issuer.sources.push(source.into()))
+    }
+
     /// Another issuer, with keys, revocations and settings of its own.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Builder<NeedsAudience> {
         self.settings.issuers.push(IssuerSettings::new(issuer.into()));
@@ -232,7 +240,7 @@ impl<State: HasIssuer> Builder<State> {
     }
 
     /// Refuses tokens whose `exp` lies further behind their `iat`, so that a revocation need not be kept longer than
-    /// that. Default 24 h where there is a revocation feed, unlimited otherwise.
+    /// that. Default 24 h where there is a source of revocations that is not on trial, unlimited otherwise.
     pub fn max_token_lifetime(self, lifetime: Duration) -> Self {
         self.with(|issuer| issuer.max_token_lifetime = Some(lifetime))
     }
@@ -243,8 +251,8 @@ impl<State: HasIssuer> Builder<State> {
         self.with(|issuer| issuer.keys_stale_after = bound)
     }
 
-    /// Whether a token must carry a `jti`. Default: where there is a revocation feed, since a token without one can
-    /// only be revoked with its grant.
+    /// Whether a token must carry a `jti`. Default: where there is a source of revocations that is not on trial, since a
+    /// token without one can only be revoked with its grant.
     pub fn require_jti(self, require: bool) -> Self {
         self.with(|issuer| issuer.require_jti = Some(require))
     }

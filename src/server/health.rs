@@ -10,6 +10,7 @@ use crate::issuer::TrustedIssuer;
 use crate::keys::{KeyRing, VerifyingKey};
 use crate::redact::Shown;
 use crate::revocation::Revocations;
+use crate::revocation::dry_run::DryRun;
 use crate::revocation::freshness::FreshnessState;
 
 /// The state of a resource server at one moment. Serializes to JSON for a status page; ages are in seconds.
@@ -83,13 +84,14 @@ pub struct KeyHealth {
     pub algorithms: Vec<&'static str>,
 }
 
-/// The state of an issuer's revocation feed.
+/// The state of one source of an issuer's revocations.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct FeedHealth {
-    /// Its URL, without the query.
+    /// Its URL without the query, its file or its name; `in process` for what this process has revoked itself.
     pub source: String,
-    /// Whether requests are served now on routes that do not choose themselves what a stale feed means.
+    /// Whether requests are served now on routes that do not choose themselves what a stale source means; always true for
+    /// one on trial.
     pub usable: bool,
     /// What the age means.
     pub state: FreshnessState,
@@ -103,6 +105,18 @@ pub struct FeedHealth {
     pub ignored: u64,
     /// What went wrong with the last attempt.
     pub last_error: Option<String>,
+    /// What it would have refused, where it is on trial and refuses nothing.
+    pub would_refuse: Option<WouldRefuse>,
+}
+
+/// Requests that a source on trial would have refused.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct WouldRefuse {
+    /// As revoked.
+    pub revoked: u64,
+    /// Because the source was not fresh enough.
+    pub stale: u64,
 }
 
 impl Health {
@@ -113,7 +127,7 @@ impl Health {
         }
     }
 
-    /// Whether the tokens of every issuer that was named can be judged now: its keys and its feed are usable.
+    /// Whether the tokens of every issuer that was named can be judged now: its keys and its sources are usable.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.issuers.iter().all(|issuer| issuer.keys.usable && issuer.feeds.iter().all(|feed| feed.usable))
@@ -140,11 +154,10 @@ impl TenantsHealth {
 
 impl IssuerHealth {
     fn of(issuer: &TrustedIssuer, uptime: Duration) -> Self {
-        let feed = |revocations: &Arc<Revocations>| FeedHealth::of(revocations, uptime);
         Self {
             issuer: issuer.name.to_string(),
             keys: KeysHealth::of(&issuer.keys, uptime),
-            feeds: issuer.revocations.iter().map(feed).collect(),
+            feeds: sources(issuer).map(|source| FeedHealth::of(source, uptime)).collect(),
         }
     }
 }
@@ -179,15 +192,23 @@ impl KeyHealth {
 impl FeedHealth {
     fn of(revocations: &Revocations, uptime: Duration) -> Self {
         let (identifiers, cut_offs) = revocations.count();
+        let told = |dry_run: &DryRun| WouldRefuse { revoked: dry_run.revoked(), stale: dry_run.stale() };
+        let would_refuse = revocations.dry_run.as_ref().map(told);
         Self {
             source: revocations.source.clone(),
-            usable: revocations.freshness.suffices(uptime, None).is_ok(),
+            usable: would_refuse.is_some() || revocations.freshness.suffices(uptime, None).is_ok(),
             state: revocations.freshness.state(uptime),
             age: revocations.freshness.age(uptime).map(|age| age.as_secs_f64()),
             identifiers,
             cut_offs,
             ignored: revocations.freshness.ignored(),
             last_error: revocations.freshness.trouble(),
+            would_refuse,
         }
     }
+}
+
+/// This process itself is one as soon as it has revoked something.
+fn sources(issuer: &TrustedIssuer) -> impl Iterator<Item = &Revocations> {
+    issuer.revocations.iter().map(Arc::as_ref).chain(issuer.in_process.revocations())
 }

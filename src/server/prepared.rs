@@ -4,21 +4,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::StartError;
-use super::settings::{self, IssuerSettings};
+use super::settings::IssuerSettings;
+use super::sources;
 use crate::background::jwks::{KeyKeeper, KeySource};
 use crate::background::pull::Puller;
 use crate::background::{Background, Surroundings};
 use crate::issuer::TrustedIssuer;
+use crate::issuer::kept::Kept;
 use crate::issuer::life::Life;
 use crate::redact::without_query;
 use crate::revocation::Revocations;
-use crate::revocation::freshness::Freshness;
+use crate::revocation::in_process::InProcess;
 
 /// Nothing has been asked yet.
 pub(super) struct Prepared {
     pub(super) issuer: Arc<TrustedIssuer>,
     keys: Option<KeyKeeper>,
-    feed: Option<Puller>,
+    sources: Vec<(Arc<Revocations>, Puller)>,
     around: Surroundings,
 }
 
@@ -27,8 +29,7 @@ const ISSUER_REMEDY: &str =
 const KEYS_REMEDY: &str = "Check that it can be reached and serves a JWK set, or use start_lazily";
 const FILE_REMEDY: &str =
     "Check that it can be read and holds a JWK set, or PEM, with a public signature key, or use start_lazily";
-const FEED_REMEDY: &str =
-    "Check that the feed can be reached and speaks for this issuer, or use start_lazily";
+const SOURCE_REMEDY: &str = "Check that it can be reached and speaks for this issuer, or use start_lazily";
 
 impl Prepared {
     /// A tenant has a life, and may have left revocations when it was here last.
@@ -36,26 +37,33 @@ impl Prepared {
         settings: &IssuerSettings,
         around: Surroundings,
         life: Option<Life>,
-        kept: Option<Arc<Revocations>>,
+        kept: Option<Kept>,
     ) -> Result<Self, StartError> {
         let name = settings.issuer()?;
         let rules = settings.rules()?;
         let (keys, key_source) = settings.keys(rules.algorithms, &around.fetcher)?;
-        let feed = settings.revocation.as_ref();
-        let feed =
-            feed.map(|feed| Ok((feed, settings::feed(settings, feed, &around.fetcher)?))).transpose()?;
-        let revocations = feed.as_ref().map(|(_, (url, _, bounds))| {
-            kept.unwrap_or_else(|| Arc::new(Revocations::new(Freshness::new(*bounds), without_query(url))))
+        let sources =
+            settings.sources.iter().map(|source| sources::source(settings, source, &around.fetcher));
+        let (fresh, assignments): (Vec<_>, Vec<_>) =
+            sources.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let in_process = sources::in_process_rules(settings)?;
+        let known = kept.unwrap_or_else(|| Kept {
+            sources: fresh.into_iter().map(Arc::new).collect(),
+            in_process: Arc::new(InProcess::new(in_process)),
         });
-        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, life });
+        let Kept { sources: revocations, in_process } = known.clone();
+        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, in_process, life });
         let keys = key_source.map(|source| KeyKeeper::new(Arc::clone(&issuer), source, around.clone()));
-        let feed = feed.map(|(feed, (url, entry_rules, _))| {
-            Puller::new(Arc::clone(&issuer), feed.clone(), url, Arc::new(entry_rules), around.clone())
-        });
-        Ok(Self { issuer, keys, feed, around })
+        let puller = |(revocations, assignment)| {
+            let puller =
+                Puller::new(Arc::clone(&issuer), Arc::clone(&revocations), assignment, around.clone());
+            (revocations, puller)
+        };
+        let sources = known.sources.into_iter().zip(assignments).map(puller).collect();
+        Ok(Self { issuer, keys, sources, around })
     }
 
-    /// Asks for keys and feed once, side by side. Where both come, the tasks run from here on.
+    /// Asks for keys and sources once, side by side. Where both come, the tasks run from here on.
     pub(super) async fn ask(mut self) -> Result<Background, StartError> {
         let keys = async {
             match &mut self.keys {
@@ -74,18 +82,18 @@ impl Prepared {
                 None => Ok(None),
             }
         };
-        let feed = async {
-            match &mut self.feed {
-                Some(feed) => feed.refresh().await.map_err(|error| {
-                    StartError::because("revocation", without_query(feed.url()), error, FEED_REMEDY)
-                }),
-                None => Ok(()),
+        let sources = async {
+            for (_, source) in &mut self.sources {
+                source.start().await.map_err(|error| {
+                    StartError::because("revocation", source.source(), error, SOURCE_REMEDY)
+                })?;
             }
+            Ok(())
         };
-        let (keys, feed) = tokio::join!(keys, feed);
+        let (keys, sources) = tokio::join!(keys, sources);
         let about = |error: StartError| error.about(self.issuer.name.as_str());
         let pause = keys.map_err(about)?;
-        feed.map_err(about)?;
+        sources.map_err(about)?;
         Ok(self.run(pause, true))
     }
 
@@ -110,19 +118,17 @@ impl Prepared {
                 news.send_replace(());
             });
         }
-        if let Some(feed) = self.feed {
-            let spare = feed.afresh();
-            let mut first = Some((feed, heard));
+        for (revocations, source) in self.sources {
+            let spare = source.afresh();
+            let mut first = Some((source, heard));
             let make = move || {
-                let (feed, heard) = first.take().unwrap_or_else(|| (spare.afresh(), false));
-                feed.run(heard)
+                let (source, heard) = first.take().unwrap_or_else(|| (spare.afresh(), false));
+                source.run(heard)
             };
-            let (issuer, news) = (self.issuer, self.around.news);
-            background.spawn(self.around.clock, make, move |why| {
+            let news = self.around.news.clone();
+            background.spawn(Arc::clone(&self.around.clock), make, move |why| {
                 // What it had read may not be in force: only a whole state makes good for that.
-                if let Some(revocations) = &issuer.revocations {
-                    revocations.freshness.flaw(why);
-                }
+                revocations.freshness.flaw(why);
                 news.send_replace(());
             });
         }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
 use url::Url;
 
 use super::error::StartError;
@@ -13,7 +12,7 @@ use crate::background::discovery;
 use crate::background::fetch::{self, Fetcher};
 use crate::background::jwks::KeySource;
 use crate::background::keys_file::KeysFile;
-use crate::background::source::Feed;
+use crate::background::source::SourceSettings;
 use crate::background::transport::Transport;
 use crate::clock::{Clock, SystemClock};
 use crate::keys::{KeyRing, KeySet, VerifyingKey};
@@ -23,13 +22,10 @@ use crate::names::{Audience, ClaimName, Issuer};
 use crate::policy::profile::{Profile, Rules};
 use crate::policy::tenants::Tenants;
 use crate::redact::Secret;
-use crate::revocation::entry::{CLAIMS, EntryRules, IDENTIFIERS};
-use crate::revocation::freshness::Bounds;
 
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
 const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+pub(super) const DEFAULT_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug)]
 pub(super) struct Settings {
@@ -62,7 +58,8 @@ pub(super) struct IssuerSettings {
     pub(super) require_jti: Option<bool>,
     pub(super) scope_claims: Option<Vec<String>>,
     pub(super) accept_sender_constrained: bool,
-    pub(super) revocation: Option<Feed>,
+    /// Where revocations come from; none where the operator does without.
+    pub(super) sources: Vec<SourceSettings>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,7 +88,7 @@ impl IssuerSettings {
             require_jti: None,
             scope_claims: None,
             accept_sender_constrained: false,
-            revocation: None,
+            sources: Vec::new(),
         }
     }
 
@@ -101,8 +98,13 @@ impl IssuerSettings {
         })
     }
 
-    fn lifetime(&self) -> Option<Duration> {
-        self.max_token_lifetime.or_else(|| self.revocation.as_ref().map(|_| DEFAULT_LIFETIME))
+    /// Whether tokens are refused for what a source says. One on trial must not refuse any for want of a `jti` either.
+    fn is_revocable(&self) -> bool {
+        self.sources.iter().any(|source| !source.common.dry_run)
+    }
+
+    pub(super) fn lifetime(&self) -> Option<Duration> {
+        self.max_token_lifetime.or_else(|| self.is_revocable().then_some(DEFAULT_LIFETIME))
     }
 
     pub(super) fn rules(&self) -> Result<Rules, StartError> {
@@ -130,7 +132,7 @@ impl IssuerSettings {
             algorithms: self.algorithms()?,
             leeway: self.leeway,
             max_lifetime: self.lifetime(),
-            require_jti: self.require_jti.unwrap_or_else(|| self.revocation.is_some()),
+            require_jti: self.require_jti.unwrap_or_else(|| self.is_revocable()),
             scope_claims: claim_names("scope_claims", scope_claims)?,
             accept_sender_constrained: self.accept_sender_constrained,
         })
@@ -237,48 +239,7 @@ impl Settings {
     }
 }
 
-/// The parts of a feed's settings that the knowledge and the task need.
-pub(super) fn feed(
-    settings: &IssuerSettings,
-    feed: &Feed,
-    fetcher: &Fetcher,
-) -> Result<(Url, EntryRules, Bounds), StartError> {
-    let url = parse_url(fetcher, "revocation", &feed.url)?;
-    if feed.authorization.as_ref().is_some_and(|value| HeaderValue::from_bytes(value.expose()).is_err()) {
-        let remedy = "Trim what comes from a file: a line's end is no part of a token";
-        return Err(StartError::new("bearer", "[secret]", "it cannot stand in a header", remedy));
-    }
-    let interval = feed.poll_interval;
-    let in_words = |duration: Duration| format!("{duration:?}");
-    if interval < SHORTEST_INTERVAL {
-        let remedy = "10 ms is the least; 1 s is usual";
-        return Err(StartError::new("poll_interval", in_words(interval), "it is too short", remedy));
-    }
-    if feed.max_staleness < interval.saturating_mul(3) {
-        let remedy = "Three poll intervals at least, or one late answer refuses everybody";
-        let value = in_words(feed.max_staleness);
-        return Err(StartError::new("max_staleness", value, "it is too short", remedy));
-    }
-    let identifiers = IDENTIFIERS.into_iter().chain(feed.identifiers.iter().map(String::as_str)).collect();
-    let rules = EntryRules {
-        identifiers: claim_names("identifier", identifiers)?,
-        claims: claim_names(
-            "claim",
-            CLAIMS.into_iter().chain(feed.claims.iter().map(String::as_str)).collect(),
-        )?,
-        max_token_lifetime: settings.lifetime().unwrap_or(DEFAULT_LIFETIME),
-        leeway: settings.leeway,
-    };
-    let bounds = Bounds {
-        max_staleness: feed.max_staleness,
-        expires_after: feed.expires_after.max(feed.max_staleness),
-        when_stale: feed.when_stale,
-        poll_interval: interval,
-    };
-    Ok((url, rules, bounds))
-}
-
-fn claim_names(setting: &'static str, names: Vec<&str>) -> Result<Box<[ClaimName]>, StartError> {
+pub(super) fn claim_names(setting: &'static str, names: Vec<&str>) -> Result<Box<[ClaimName]>, StartError> {
     let parse = |name: &str| {
         ClaimName::try_from(name)
             .map_err(|error| StartError::because(setting, name, error, "Give the name of a claim"))
@@ -286,7 +247,7 @@ fn claim_names(setting: &'static str, names: Vec<&str>) -> Result<Box<[ClaimName
     names.into_iter().map(parse).collect()
 }
 
-fn parse_url(fetcher: &Fetcher, setting: &'static str, text: &str) -> Result<Url, StartError> {
+pub(super) fn parse_url(fetcher: &Fetcher, setting: &'static str, text: &str) -> Result<Url, StartError> {
     let url = Url::parse(text)
         .map_err(|error| StartError::because(setting, text, error, "Give an absolute https URL"))?;
     permit(fetcher, setting, &url, text)?;

@@ -8,6 +8,7 @@ use super::settings::{IssuerSettings, KeysSetting};
 use super::start;
 use crate::background::Surroundings;
 use crate::background::fetch::{Fetcher, Shared};
+use crate::background::source::{Kind, Place, SourceSettings};
 use crate::background::tenancy::{Make, Tenancy};
 use crate::clock::Clock;
 use crate::issuer::directory::TenantMap;
@@ -32,17 +33,14 @@ impl IssuerSettings {
         if let KeysSetting::Url(url) = &mut own.keys {
             *url = fill(url);
         }
-        if let Some(feed) = &mut own.revocation {
-            feed.url = fill(&feed.url);
-        }
+        own.sources.iter_mut().flat_map(SourceSettings::urls_mut).for_each(|url| *url = fill(url));
         own
     }
 
     /// The URLs that the operator has given besides the issuer.
     pub(super) fn named_urls(&self) -> impl Iterator<Item = &str> {
         let keys = if let KeysSetting::Url(url) = &self.keys { Some(url) } else { None };
-        let feed = self.revocation.as_ref().map(|feed| &feed.url);
-        keys.into_iter().chain(feed).map(String::as_str)
+        keys.into_iter().map(String::as_str).chain(self.sources.iter().flat_map(SourceSettings::urls))
     }
 }
 
@@ -89,8 +87,22 @@ fn check_urls(settings: &IssuerSettings, permitted: &Permission) -> Result<(), S
     if let KeysSetting::Url(url) = &settings.keys {
         permitted.check_url(url).map_err(complaint("jwks_url", url))?;
     }
-    if let Some(feed) = &settings.revocation {
-        permitted.check_feed(&feed.url).map_err(complaint("revocation", &feed.url))?;
+    for source in &settings.sources {
+        if let Some(url) = source.token_endpoint() {
+            permitted.check_url(url).map_err(complaint("token_endpoint", url))?;
+        }
+        match &source.kind {
+            Kind::Feed { url, .. } => permitted.check_feed(url).map_err(complaint("revocation", url))?,
+            Kind::List { place: Place::Url(url), .. } => {
+                permitted.check_url(url).map_err(complaint("revocation", url))?;
+            }
+            // Ids may be those of all tenants.
+            Kind::List { place: Place::File(_), .. } => {}
+            Kind::Polled(polled) => {
+                let remedy = "Name the issuers one by one, each with a source of its own";
+                return Err(StartError::because("revocation", &polled.name, TenantsError::OneForAll, remedy));
+            }
+        }
     }
     Ok(())
 }

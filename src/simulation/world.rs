@@ -34,6 +34,8 @@ use crate::names::{Audience, ClaimName, Issuer};
 use crate::policy::any_token;
 use crate::policy::profile::{Profile, Rules};
 use crate::request::Judge;
+use crate::revocation::entry::EntryRules;
+use crate::revocation::in_process::InProcess;
 
 /// What a world came to.
 pub(super) struct History {
@@ -165,7 +167,15 @@ fn resource_server(
     };
     let name = Issuer::try_from(ISSUER).unwrap();
     let keys = KeyRing::awaiting(stale_after);
-    let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations: None, life: None });
+    let in_process = EntryRules {
+        identifiers: Box::default(),
+        claims: Box::default(),
+        max_token_lifetime: Duration::MAX,
+        leeway: Duration::ZERO,
+    };
+    let in_process = Arc::new(InProcess::new(in_process));
+    let revocations = Box::default();
+    let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, in_process, life: None });
     let source = match pinned {
         true => KeySource::Url(Url::parse(&format!("{ISSUER}{KEYS_PATH}")).unwrap()),
         false => KeySource::Discovery,

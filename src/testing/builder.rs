@@ -8,7 +8,7 @@ use super::AuthorizationServer;
 use super::encoding::to_basic;
 use super::keys::{KeySet, SigningKey, is_shared};
 use super::running::bind;
-use super::state::{Settings, Shared};
+use super::state::{FeedCredentials, Settings, Shared};
 use crate::algorithm::Algorithm;
 use crate::clock::{Clock, SystemClock};
 
@@ -19,7 +19,7 @@ pub struct AuthorizationServerBuilder {
     token_lifetime: Duration,
     shared_secrets: Vec<(String, Vec<u8>)>,
     feed_page_size: usize,
-    feed_credentials: Option<(&'static str, String)>,
+    feed_credentials: Option<FeedCredentials>,
     clock: Arc<dyn Clock>,
 }
 
@@ -63,13 +63,19 @@ impl AuthorizationServerBuilder {
 
     /// The feed demands `Authorization: Bearer token`.
     pub fn feed_bearer(mut self, token: &str) -> Self {
-        self.feed_credentials = Some(("Bearer", token.to_owned()));
+        self.feed_credentials = Some(FeedCredentials::Fixed("Bearer", token.to_owned()));
         self
     }
 
     /// The feed demands these credentials by HTTP Basic.
     pub fn feed_basic(mut self, user: &str, password: &str) -> Self {
-        self.feed_credentials = Some(("Basic", to_basic(user, password)));
+        self.feed_credentials = Some(FeedCredentials::Fixed("Basic", to_basic(user, password)));
+        self
+    }
+
+    /// The feed demands a token that the token endpoint has given out for `audience`, and that has not ended.
+    pub fn feed_token_for(mut self, audience: &str) -> Self {
+        self.feed_credentials = Some(FeedCredentials::TokenFor(audience.to_owned()));
         self
     }
 

@@ -18,11 +18,17 @@ pub(super) fn to_basic(user: &str, password: &str) -> String {
     STANDARD.encode_to_string(format!("{user}:{password}"))
 }
 
-/// User and password of what follows `Basic `.
+/// Client id and secret of what follows `Basic `, both form-encoded (RFC 6749 §2.3.1).
 pub(super) fn from_basic(text: &str) -> Option<(String, String)> {
     let pair = String::from_utf8(STANDARD.decode_to_vec(text).ok()?).ok()?;
     let (user, password) = pair.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
+    let decoded = |text: &str| {
+        // A form of one name without a value.
+        url::form_urlencoded::parse(text.replace('&', "%26").replace('=', "%3D").as_bytes())
+            .next()
+            .map(|(name, _)| name.into_owned())
+    };
+    Some((decoded(user).unwrap_or_default(), decoded(password).unwrap_or_default()))
 }
 
 /// A strong entity tag of `body`.

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use super::encoding::entity_tag;
 use super::feed::Page;
 use super::reply::count_and_lie;
-use super::state::{Shared, path};
+use super::state::{FeedCredentials, Shared, path};
+use super::token::{signed, signing_input};
 use super::token_endpoint;
 
 /// The longest that a poll is held, in seconds, whatever it asks for.
@@ -71,9 +72,10 @@ async fn revocations(
     headers: HeaderMap,
 ) -> Response {
     const NO_CACHE: [(HeaderName, &str); 1] = [(header::CACHE_CONTROL, "no-cache")];
-    if let Some((scheme, credentials)) = &shared.settings.feed_credentials
-        && !is_authorized(&headers, scheme, credentials)
+    if let Some(demanded) = &shared.settings.feed_credentials
+        && !is_authorized(&shared, &headers, demanded)
     {
+        let scheme = if let FeedCredentials::Fixed(scheme, _) = demanded { scheme } else { "Bearer" };
         let challenge = [(header::WWW_AUTHENTICATE, format!("{scheme} realm=\"feed\""))];
         return (StatusCode::UNAUTHORIZED, challenge).into_response();
     }
@@ -93,7 +95,7 @@ fn full_state(shared: &Shared, headers: &HeaderMap) -> Response {
     }
     let page = state.feed.page(None, now);
     drop(state);
-    (about, answer(page)).into_response()
+    (about, answer(shared, page)).into_response()
 }
 
 async fn news(shared: &Shared, cursor: &str, wait: u64) -> Response {
@@ -112,20 +114,32 @@ async fn news(shared: &Shared, cursor: &str, wait: u64) -> Response {
         }
         page = read();
     }
-    answer(page)
+    answer(shared, page)
 }
 
-fn answer(page: Option<Page>) -> Response {
-    match page {
-        Some(page) => Json(page).into_response(),
-        None => StatusCode::GONE.into_response(),
+fn answer(shared: &Shared, page: Option<Page>) -> Response {
+    let Some(page) = page else { return StatusCode::GONE.into_response() };
+    if !shared.lock().feed_is_signed {
+        return Json(page).into_response();
     }
+    let key = shared.key_for("", shared.settings.algorithm);
+    let header = json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "revocation-feed+jwt" });
+    let signed = signed(signing_input(header.to_string(), json!(page).to_string()), &key);
+    ([(header::CONTENT_TYPE, "application/revocation-feed+jwt")], signed).into_response()
 }
 
-fn is_authorized(headers: &HeaderMap, scheme: &str, credentials: &str) -> bool {
+fn is_authorized(shared: &Shared, headers: &HeaderMap, demanded: &FeedCredentials) -> bool {
     let given = headers.get(header::AUTHORIZATION);
-    let given = given.and_then(|given| given.to_str().ok()?.split_once(' '));
-    given.is_some_and(|(by, what)| by.eq_ignore_ascii_case(scheme) && what == credentials)
+    let Some((by, what)) = given.and_then(|given| given.to_str().ok()?.split_once(' ')) else { return false };
+    match demanded {
+        FeedCredentials::Fixed(scheme, credentials) => by.eq_ignore_ascii_case(scheme) && what == credentials,
+        FeedCredentials::TokenFor(wanted) => {
+            let now = shared.now();
+            let state = shared.lock();
+            let known = state.client_tokens.get(what);
+            known.is_some_and(|(audience, ends)| audience == wanted && now < *ends)
+        }
+    }
 }
 
 fn already_has(headers: &HeaderMap, tag: &str) -> bool {

@@ -54,6 +54,11 @@ impl SigningKey {
         }
     }
 
+    /// What it signs with.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// The key id.
     pub(super) fn kid(&self) -> Option<&str> {
         self.kid.as_deref()

@@ -90,6 +90,17 @@ impl AuthorizationServer {
         self.shared.wake();
     }
 
+    /// Signs the feed's pages from now on, or no longer.
+    pub fn sign_feed(&self, signed: bool) {
+        self.shared.lock().feed_is_signed = signed;
+        self.shared.wake();
+    }
+
+    /// Accepts none of the tokens at the feed that the token endpoint has given out so far.
+    pub fn forget_client_tokens(&self) {
+        self.shared.lock().client_tokens.clear();
+    }
+
     fn revoke<const N: usize>(&self, members: [(&str, Value); N]) -> Value {
         let now = self.shared.now();
         let mut state = self.shared.lock();

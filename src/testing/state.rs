@@ -31,8 +31,16 @@ pub(super) struct Settings {
     pub(super) algorithm: Algorithm,
     /// Audience and secret.
     pub(super) shared_secrets: Vec<(String, Vec<u8>)>,
-    /// Scheme and credentials that the feed demands.
-    pub(super) feed_credentials: Option<(&'static str, String)>,
+    /// What the feed demands.
+    pub(super) feed_credentials: Option<FeedCredentials>,
+}
+
+/// What a reader of the feed must show.
+pub(super) enum FeedCredentials {
+    /// Scheme and credentials.
+    Fixed(&'static str, String),
+    /// A token of the token endpoint for this audience.
+    TokenFor(String),
 }
 
 /// That a client may get tokens for an audience.
@@ -53,6 +61,10 @@ pub(super) struct State {
     pub(super) feed: Feed,
     /// Seconds; the longest life that a token was ever given, so how long a revocation must be kept.
     pub(super) longest_lifetime: u64,
+    /// What the token endpoint has given out: for which audience, and until when, in unix seconds.
+    pub(super) client_tokens: HashMap<String, (String, u64)>,
+    /// Whether the feed's pages are signed.
+    pub(super) feed_is_signed: bool,
     replies: HashMap<String, Reply>,
     requests: HashMap<String, usize>,
 }
@@ -72,6 +84,8 @@ impl Shared {
             keys,
             feed: Feed::new(settings.issuer.clone(), feed_page_size),
             longest_lifetime: settings.token_lifetime,
+            client_tokens: HashMap::new(),
+            feed_is_signed: false,
             replies: HashMap::new(),
             requests: HashMap::new(),
         };

@@ -69,9 +69,11 @@ async fn issue(shared: &Shared, request: Request) -> Result<Response, Refusal> {
     let grant = grant.ok_or(Refusal("unauthorized_client", "the client has no grant for this audience"))?;
     let scope = scope_of(&grant, asked.scope.as_deref())?;
 
-    let token = Token::new(&audience).client(&client_id).scope(&scope).grant(&grant.id);
+    let token = Token::new(&audience).client(&client_id).scope(&scope).grant(&grant.id).mint(shared);
+    let ends = shared.now().saturating_add(shared.settings.token_lifetime);
+    shared.lock().client_tokens.insert(token.clone(), (audience, ends));
     let body = json!({
-        "access_token": token.mint(shared),
+        "access_token": token,
         "token_type": "Bearer",
         "expires_in": shared.settings.token_lifetime,
         "scope": scope,

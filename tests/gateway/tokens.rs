@@ -194,3 +194,23 @@ async fn keys_come_from_a_file() {
     assert_eq!(setup.get("/events", &forged).await.status, 401);
     assert_eq!(setup.server.requests(&setup.server.metadata_url()), 0);
 }
+
+/// What is listed is refused; on trial it is only counted.
+#[tokio::test]
+async fn a_list_is_read_from_a_file_beside_the_configuration() {
+    for (trial, status) in [("", 401), ("dry_run = true\n", 200)] {
+        let (server, upstream) = (authorization_server().await, Upstream::start().await);
+        let dir = Dir::new();
+        dir.write("revoked.txt", b"# sessions\ns-1\n");
+        let of_feed = issuer(&server);
+        let (own, _) = of_feed.split_once("source = ").unwrap();
+        let list = format!("source = 'list'\nfile = 'revoked.txt'\nclaim = 'sid'\n{trial}");
+        let config = format!("{}{own}{list}{ROUTES}", listeners(upstream.port));
+        let gateway = Gateway::start_in(dir, &config).await;
+        let setup = Setup { server, upstream, gateway };
+        setup.ready().await;
+        let with = |sid: &str| setup.server.mint(token("read:events").claim("sid", sid));
+        assert_eq!(setup.get("/events", &with("s-1")).await.status, status);
+        assert_eq!(setup.get("/events", &with("s-2")).await.status, 200);
+    }
+}

@@ -3,20 +3,29 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod bad_key_endpoints;
+mod client_credentials;
 mod clock_jumps;
 mod credentials;
+mod dry_run;
 mod feed;
+mod full_state;
 mod grpc;
+mod in_process;
 mod isolation;
 mod keys;
 mod keys_file;
 mod lifecycle;
+mod list;
+mod long_poll;
 mod metadata;
 mod profiles;
 mod readiness;
 mod rotation;
 mod routes;
 mod rows;
+mod scripted;
+mod signed_feed;
+mod sources;
 mod start;
 mod storm;
 mod tenants;

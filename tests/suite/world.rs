@@ -151,6 +151,14 @@ impl World {
         self.until(|world| world.clock.sleepers() >= sleepers).await;
     }
 
+    /// Lets whoever is to wake now do so: then exactly so many still sleep.
+    pub(crate) async fn asleep(&self, sleepers: usize) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(self.clock.sleepers(), sleepers, "somebody woke early");
+    }
+
     pub(crate) async fn until(&self, condition: impl Fn(&Self) -> bool) {
         let patience = SystemClock::new();
         while !condition(self) {
