@@ -10,10 +10,14 @@ use std::time::Duration;
 
 use reqwest::Method;
 use reqwest::header::{
-    ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderValue,
-    IF_NONE_MATCH, RETRY_AFTER,
+    ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderValue, IF_NONE_MATCH,
+    RETRY_AFTER,
 };
 use url::{Host, Url};
+
+mod headers;
+
+use headers::{http_date, max_age, seconds, text};
 
 use super::transport::terms::Terms;
 use super::transport::{ProxySetting, Transport, TransportError, proxy_url};
@@ -266,32 +270,6 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn text(headers: &HeaderMap, name: &reqwest::header::HeaderName) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-/// The `max-age` among the directives; zero where the answer must not be stored.
-fn max_age(directives: &str) -> Option<Duration> {
-    let mut directives = directives.split(',').map(str::trim);
-    directives.find_map(|directive| match directive.split_once('=') {
-        Some((name, value)) if name.eq_ignore_ascii_case("max-age") => seconds(value.trim_matches('"')),
-        None if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache") => {
-            Some(Duration::ZERO)
-        }
-        _ => None,
-    })
-}
-
-fn http_date(text: &str) -> Option<UnixTime> {
-    let since = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(UnixTime::from_secs(i64::try_from(since.as_secs()).ok()?))
-}
-
-/// A delay in seconds; dates are not read.
-fn seconds(text: &str) -> Option<Duration> {
-    text.trim().parse().ok().map(Duration::from_secs)
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "an adapter for map_err")]
 fn failure(error: reqwest::Error) -> FetchError {
     if error.is_timeout() { FetchError::Timeout } else { FetchError::Connection(words(&error)) }
@@ -311,24 +289,6 @@ fn words(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lifetimes_are_read_from_cache_control() {
-        let table = [
-            ("max-age=300", Some(300)),
-            ("public, Max-Age=60, must-revalidate", Some(60)),
-            ("max-age=\"5\"", Some(5)),
-            ("no-store", Some(0)),
-            ("private", None),
-            ("max-age=-1", None),
-            ("max-age=soon", None),
-            ("s-maxage=9", None),
-            ("", None),
-        ];
-        for (value, secs) in table {
-            assert_eq!(max_age(value), secs.map(Duration::from_secs), "{value}");
-        }
-    }
 
     #[test]
     fn http_is_for_loopback_and_only_when_allowed() {

@@ -63,75 +63,90 @@ impl Prepared {
         Ok(Self { issuer, keys, sources, around })
     }
 
-    /// Asks for keys and sources once, side by side. Where both come, the tasks run from here on.
-    pub(super) async fn ask(mut self) -> Result<Background, StartError> {
+    /// Asks for keys and sources once, side by side. Where all come, the tasks run from here on.
+    pub(super) async fn ask(self) -> Result<Background, StartError> {
+        let Self { issuer, keys, mut sources, around } = self;
         let keys = async {
-            match &mut self.keys {
-                Some(keys) => keys.refresh().await.map(Some).map_err(|error| match keys.source() {
-                    KeySource::Discovery => {
-                        StartError::because("issuer", self.issuer.name.as_str(), error, ISSUER_REMEDY)
-                    }
-                    KeySource::Url(url) => {
-                        StartError::because("jwks_url", without_query(url), error, KEYS_REMEDY)
-                    }
-                    KeySource::File(file) => {
-                        let path = file.path().display().to_string();
-                        StartError::because("keys_file", path, error, FILE_REMEDY)
-                    }
-                }),
-                None => Ok(None),
-            }
+            let Some(mut keys) = keys else { return Ok(Background::default()) };
+            let pause = keys.refresh().await.map_err(|error| match keys.source() {
+                KeySource::Discovery => {
+                    StartError::because("issuer", issuer.name.as_str(), error, ISSUER_REMEDY)
+                }
+                KeySource::Url(url) => {
+                    StartError::because("jwks_url", without_query(url), error, KEYS_REMEDY)
+                }
+                KeySource::File(file) => {
+                    let path = file.path().display().to_string();
+                    StartError::because("keys_file", path, error, FILE_REMEDY)
+                }
+            })?;
+            // At once: a page that is signed with a key of this moment may be waiting for another look.
+            Ok(keep_keys(&issuer, keys, Some(pause), &around))
         };
-        let sources = async {
-            for (_, source) in &mut self.sources {
+        let asked = async {
+            for (_, source) in &mut sources {
                 source.start().await.map_err(|error| {
                     StartError::because("revocation", source.source(), error, SOURCE_REMEDY)
                 })?;
             }
             Ok(())
         };
-        let (keys, sources) = tokio::join!(keys, sources);
-        let about = |error: StartError| error.about(self.issuer.name.as_str());
-        let pause = keys.map_err(about)?;
-        sources.map_err(about)?;
-        Ok(self.run(pause, true))
+        let (keys, asked) = tokio::join!(keys, asked);
+        let about = |error: StartError| error.about(issuer.name.as_str());
+        let mut background = keys.map_err(about)?;
+        asked.map_err(about)?;
+        background.add(keep_sources(sources, true, &around));
+        Ok(background)
     }
 
     /// Runs the tasks; nobody has been asked yet.
     pub(super) fn keep(self) -> Background {
-        self.run(None, false)
-    }
-
-    /// `pause` and `heard` are for tasks that have asked once already. One that takes the place of another has not.
-    fn run(self, pause: Option<Duration>, heard: bool) -> Background {
-        let mut background = Background::default();
+        let mut background = keep_sources(self.sources, false, &self.around);
         if let Some(keys) = self.keys {
-            let spare = keys.afresh();
-            let mut first = Some((keys, pause));
-            let make = move || {
-                let (keys, pause) = first.take().unwrap_or_else(|| (spare.afresh(), None));
-                keys.run(pause)
-            };
-            let (issuer, news) = (Arc::clone(&self.issuer), self.around.news.clone());
-            background.spawn(Arc::clone(&self.around.clock), make, move |why| {
-                issuer.keys.note_trouble(why);
-                news.send_replace(());
-            });
-        }
-        for (revocations, source) in self.sources {
-            let spare = source.afresh();
-            let mut first = Some((source, heard));
-            let make = move || {
-                let (source, heard) = first.take().unwrap_or_else(|| (spare.afresh(), false));
-                source.run(heard)
-            };
-            let news = self.around.news.clone();
-            background.spawn(Arc::clone(&self.around.clock), make, move |why| {
-                // What it had read may not be in force: only a whole state makes good for that.
-                revocations.freshness.flaw(why);
-                news.send_replace(());
-            });
+            background.add(keep_keys(&self.issuer, keys, None, &self.around));
         }
         background
     }
+}
+
+/// `pause` is for a task that has asked once already. One that takes its place has not.
+fn keep_keys(
+    issuer: &Arc<TrustedIssuer>,
+    keys: KeyKeeper,
+    pause: Option<Duration>,
+    around: &Surroundings,
+) -> Background {
+    let mut background = Background::default();
+    let spare = keys.afresh();
+    let mut first = Some((keys, pause));
+    let make = move || {
+        let (keys, pause) = first.take().unwrap_or_else(|| (spare.afresh(), None));
+        keys.run(pause)
+    };
+    let (issuer, news) = (Arc::clone(issuer), around.news.clone());
+    background.spawn(Arc::clone(&around.clock), make, move |why| {
+        issuer.keys.note_trouble(why);
+        news.send_replace(());
+    });
+    background
+}
+
+/// `ahead` is for tasks that have asked once already.
+fn keep_sources(sources: Vec<(Arc<Revocations>, Puller)>, ahead: bool, around: &Surroundings) -> Background {
+    let mut background = Background::default();
+    for (revocations, source) in sources {
+        let spare = source.afresh();
+        let mut first = Some((source, ahead));
+        let make = move || {
+            let (source, ahead) = first.take().unwrap_or_else(|| (spare.afresh(), false));
+            source.run(ahead)
+        };
+        let news = around.news.clone();
+        background.spawn(Arc::clone(&around.clock), make, move |why| {
+            // What it had read may not be in force: only a whole state makes good for that.
+            revocations.freshness.flaw(why);
+            news.send_replace(());
+        });
+    }
+    background
 }

@@ -1,0 +1,56 @@
+//! What headers of an answer say.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName};
+
+use crate::clock::UnixTime;
+
+pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// The `max-age` among the directives; zero where the answer must not be stored.
+pub(super) fn max_age(directives: &str) -> Option<Duration> {
+    let mut directives = directives.split(',').map(str::trim);
+    directives.find_map(|directive| match directive.split_once('=') {
+        Some((name, value)) if name.eq_ignore_ascii_case("max-age") => seconds(value.trim_matches('"')),
+        None if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache") => {
+            Some(Duration::ZERO)
+        }
+        _ => None,
+    })
+}
+
+pub(super) fn http_date(text: &str) -> Option<UnixTime> {
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(UnixTime::from_secs(i64::try_from(since.as_secs()).ok()?))
+}
+
+/// A delay in seconds; dates are not read.
+pub(super) fn seconds(text: &str) -> Option<Duration> {
+    text.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lifetimes_are_read_from_cache_control() {
+        let table = [
+            ("max-age=300", Some(300)),
+            ("public, Max-Age=60, must-revalidate", Some(60)),
+            ("max-age=\"5\"", Some(5)),
+            ("no-store", Some(0)),
+            ("private", None),
+            ("max-age=-1", None),
+            ("max-age=soon", None),
+            ("s-maxage=9", None),
+            ("", None),
+        ];
+        for (value, secs) in table {
+            assert_eq!(max_age(value), secs.map(Duration::from_secs), "{value}");
+        }
+    }
+}
