@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::entry::{CLAIMS, EntryRules, IDENTIFIERS};
 use super::freshness::Bounds;
+use super::room::Full;
 use super::*;
 use crate::limits;
 use crate::names::ClaimName;
@@ -182,7 +183,10 @@ fn too_many_kinds_of_entries_are_said_aloud() {
     let named = |n: usize| vec![(format!("claim-{n}").into(), "x".into())];
     let entries: Vec<_> =
         (0..=limits::ENTRY_SHAPES).map(|n| Entry { claims: named(n), ..one.clone() }).collect();
-    assert_eq!(revocations().apply(&entries, UnixTime::from_secs(NOW), now()), Err(NoRoom { left_out: 1 }));
+    assert_eq!(
+        revocations().apply(&entries, UnixTime::from_secs(NOW), now()),
+        Err(NoRoom { left_out: 1, reason: Full::Shapes })
+    );
 }
 
 #[test]
