@@ -173,16 +173,21 @@ impl CutOffs {
         Some(ends)
     }
 
-    /// Drops what ended before `over`, from the bulk where that is due.
-    pub(super) fn tidy(place: &mut Arc<Self>, over: i64, sizes: &Sizes) {
-        let is_worn = place.bulk.as_ref().is_some_and(|bulk| bulk.quarter_ends < over);
-        if is_worn || place.taken_back.len() > sizes.taken_back {
-            Arc::make_mut(place).fold(Vec::new(), over);
-        } else if place.live.values().flatten().any(|cut_off| cut_off.ends < over) {
+    /// Drops what ended before `over`, except from the bulk.
+    pub(super) fn tidy(place: &mut Arc<Self>, over: i64) {
+        if place.live.values().flatten().any(|cut_off| cut_off.ends < over) {
             Arc::make_mut(place).live.retain(|_, cut_offs| {
                 cut_offs.retain(|cut_off| cut_off.ends >= over);
                 !cut_offs.is_empty()
             });
+        }
+    }
+
+    /// Makes the bulk anew where enough of it has ended or was taken back.
+    pub(super) fn renew(place: &mut Arc<Self>, over: i64, sizes: &Sizes) {
+        let is_worn = place.bulk.as_ref().is_some_and(|bulk| bulk.quarter_ends < over);
+        if is_worn || place.taken_back.len() > sizes.taken_back {
+            Arc::make_mut(place).fold(Vec::new(), over);
         }
     }
 
@@ -210,6 +215,11 @@ impl CutOffs {
         let bulk = self.bulk.iter().flat_map(|bulk| bulk.table.iter());
         let bulk = bulk.map(|(fingerprint, packed)| (fingerprint, CutOff::unpack(packed)));
         merged(bulk.filter(|(fingerprint, cut_off)| self.is_kept(*fingerprint, *cut_off)), live.into_iter())
+    }
+
+    #[cfg(test)]
+    pub(super) fn bulk_place(&self) -> Option<*const ()> {
+        self.bulk.as_ref().map(|bulk| Arc::as_ptr(bulk).cast())
     }
 
     fn bulk_len(&self) -> usize {

@@ -113,7 +113,7 @@ impl Revocations {
                 .map(|shape| Arc::new(CutOffs::with_bulk(shape.names.clone(), &shape.entries, over)))
                 .collect(),
         };
-        state.drop_empty();
+        state.renew(over, &self.sizes);
         writer.restore(&exported.withdrawn);
         self.state.store(Arc::new(state));
         self.announce();

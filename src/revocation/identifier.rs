@@ -100,8 +100,8 @@ impl Identifiers {
             for (fingerprint, kept) in &news {
                 place.live.insert(*fingerprint, *kept);
             }
-            // moka's housekeeping, done here rather than on a request, and so that counts are right.
-            place.live.run_pending_tasks();
+            // Also so that counts are right.
+            place.tidy();
         }
         !news.is_empty()
     }
@@ -132,9 +132,13 @@ impl Identifiers {
         }
     }
 
-    /// Lets moka do its housekeeping here rather than on a request, and makes the bulk anew where that is due.
-    pub(super) fn tidy(place: &mut Arc<Self>, over: i64, sizes: &Sizes) {
-        place.live.run_pending_tasks();
+    /// Lets moka do its housekeeping here rather than on a request.
+    pub(super) fn tidy(&self) {
+        self.live.run_pending_tasks();
+    }
+
+    /// Makes the bulk anew where enough of it has ended or was taken back.
+    pub(super) fn renew(place: &mut Arc<Self>, over: i64, sizes: &Sizes) {
         let is_worn = place.bulk.as_ref().is_some_and(|bulk| bulk.is_worn(over));
         if is_worn || place.taken_back.len() > sizes.taken_back {
             Arc::make_mut(place).fold(Vec::new(), over);

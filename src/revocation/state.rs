@@ -6,6 +6,7 @@ use super::cut_off::CutOffs;
 use super::entry::Entry;
 use super::fingerprint::{Fingerprint, Fingerprints};
 use super::identifier::Identifiers;
+use super::room::Sizes;
 use crate::clock::UnixTime;
 use crate::json::Object;
 use crate::limits;
@@ -78,8 +79,10 @@ impl State {
         self.identifiers.len() + self.cut_offs.len() < limits::ENTRY_SHAPES
     }
 
-    /// Shapes without entries cost requests nothing.
-    pub(super) fn drop_empty(&mut self) {
+    /// Makes bulks anew where that is due, and drops shapes without entries: they cost requests nothing.
+    pub(super) fn renew(&mut self, over: i64, sizes: &Sizes) {
+        self.identifiers.iter_mut().for_each(|place| Identifiers::renew(place, over, sizes));
+        self.cut_offs.iter_mut().for_each(|place| CutOffs::renew(place, over, sizes));
         self.identifiers.retain(|shape| !shape.is_empty());
         self.cut_offs.retain(|shape| !shape.is_empty());
     }

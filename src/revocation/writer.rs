@@ -90,7 +90,7 @@ impl Writer {
         }
         let added = self.add(state, &mut sorted, moment, sizes, &mut room);
         self.take_back(state, &sorted.withdrawals);
-        state.drop_empty();
+        state.renew(moment.over, sizes);
         let reason = if shapeless > 0 { Full::Shapes } else { Full::Entries(sizes.entries()) };
         let left_out = shapeless + room.refused;
         (added, if left_out == 0 { Ok(()) } else { Err(NoRoom { left_out, reason }) })
@@ -159,9 +159,9 @@ impl Writer {
     pub(super) fn tidy(&mut self, state: &mut State, now: Now, sizes: &Sizes) {
         let over = self.moment(now).over;
         self.withdrawn.retain(|_, withdrawal| withdrawal.ends >= over);
-        state.cut_offs.iter_mut().for_each(|place| CutOffs::tidy(place, over, sizes));
-        state.identifiers.iter_mut().for_each(|place| Identifiers::tidy(place, over, sizes));
-        state.drop_empty();
+        state.cut_offs.iter_mut().for_each(|place| CutOffs::tidy(place, over));
+        state.identifiers.iter().for_each(|place| place.tidy());
+        state.renew(over, sizes);
     }
 
     /// All withdrawals, in order.
