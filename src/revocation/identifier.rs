@@ -58,7 +58,7 @@ impl Identifiers {
         fingerprints.any(&self.names, claims, &mut |fingerprint| self.contains(fingerprint))
     }
 
-    fn contains(&self, fingerprint: Fingerprint) -> bool {
+    pub(super) fn contains(&self, fingerprint: Fingerprint) -> bool {
         self.live.contains_key(&fingerprint)
             || self.bulk.as_deref().is_some_and(|bulk| {
                 bulk.contains(fingerprint)
@@ -183,10 +183,11 @@ impl Identifiers {
         words
     }
 
-    /// What the bulk takes of memory.
-    #[cfg(any(test, tower_bearer_bench))]
-    pub(super) fn bulk_bytes(&self) -> usize {
-        self.bulk.as_ref().map_or(0, |bulk| bulk.bytes())
+    /// As it would be without a bulk.
+    #[cfg(test)]
+    pub(super) fn put_live(&self, fingerprint: Fingerprint, word: Word) {
+        let keep = Duration::from_secs(86_400);
+        self.live.insert(fingerprint, Kept { word, keep, until: keep });
     }
 }
 

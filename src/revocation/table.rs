@@ -98,7 +98,7 @@ impl<P: Copy> Table<P> {
     }
 
     /// What it takes of memory.
-    #[cfg(any(test, tower_bearer_bench))]
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.begins)
             + size_of_val(&*self.high)

@@ -10,6 +10,8 @@ use crate::limits;
 use crate::names::ClaimName;
 use crate::policy::WhenStale;
 
+#[cfg(target_os = "linux")]
+mod figures;
 mod kept;
 mod oracle;
 mod stress;

@@ -127,7 +127,7 @@ impl Words {
     }
 
     /// What it takes of memory.
-    #[cfg(any(test, tower_bearer_bench))]
+    #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         size_of::<Self>() + self.table.bytes() + size_of_val(&*self.apart)
     }

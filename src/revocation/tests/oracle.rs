@@ -157,7 +157,6 @@ fn any_then() -> impl Strategy<Value = Then> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn agrees_with_the_plain_reading(
         list in prop::collection::vec(any_told(), 0..12),
