@@ -190,14 +190,15 @@ impl Sorted<'_> {
     fn put(&mut self, state: &mut State, entry: &Entry, fingerprint: Fingerprint) -> bool {
         let (said_at, ends) = (entry.said_at, entry.ends.as_millis());
         match entry.issued_before {
-            None => state
-                .place_of_identifiers(entry)
-                .map(|place| at(&mut self.identifiers, place).push((fingerprint, Word { said_at, ends }))),
+            None => {
+                let place = state.place_of_identifiers(entry);
+                let list = place.and_then(|place| at(&mut self.identifiers, place));
+                list.map(|list| list.push((fingerprint, Word { said_at, ends })))
+            }
             Some(issued_before) => {
-                let cut_off = CutOff { issued_before, said_at, ends };
-                state
-                    .place_of_cut_offs(entry)
-                    .map(|place| at(&mut self.cut_offs, place).push((fingerprint, cut_off)))
+                let place = state.place_of_cut_offs(entry);
+                let list = place.and_then(|place| at(&mut self.cut_offs, place));
+                list.map(|list| list.push((fingerprint, CutOff { issued_before, said_at, ends })))
             }
         }
         .is_some()
@@ -205,9 +206,9 @@ impl Sorted<'_> {
 }
 
 /// The list at this place, which is made if need be.
-fn at<T>(lists: &mut Vec<Vec<T>>, place: usize) -> &mut Vec<T> {
+fn at<T>(lists: &mut Vec<Vec<T>>, place: usize) -> Option<&mut Vec<T>> {
     if lists.len() <= place {
         lists.resize_with(place + 1, Vec::new);
     }
-    &mut lists[place]
+    lists.get_mut(place)
 }
