@@ -23,7 +23,7 @@ fn write(revocations: &Revocations, round: usize) {
         page(&[if n % 2 == 0 { every(n) } else { client(n) }]);
         // Taken back and said again, in one page and in the order that would be worst; and others that come and go.
         if n % 7 == 0 {
-            let (at, old) = (20 + n, (n / 2) & !1);
+            let (at, old) = (20 + n, n / 14 * 2 % 8);
             page(&[
                 entry(&json!({"jti":format!("t-{old}"),"sub":"u","exp":exp,"at":at,"withdrawn":true})),
                 entry(&json!({"jti":format!("t-{old}"),"sub":"u","exp":exp,"at":at + 1})),
@@ -65,7 +65,10 @@ fn check(checks: u64) {
                     random = random
                         .wrapping_mul(6_364_136_223_846_793_005)
                         .wrapping_add(1_442_695_040_888_963_407);
-                    let n = (random >> 33) as usize % told;
+                    let any = (random >> 33) as usize % told;
+                    // Those that are taken back and said again, half of the time.
+                    let n = if random >> 63 == 0 { any } else { any % 4 * 2 };
+                    let n = if n < told { n } else { any };
                     assert!(revocations.revokes(&tokens[n], Some(UnixTime::from_secs(NOW))), "{n} of {told}");
                     looked += 1;
                     if looked.is_multiple_of(16) {
