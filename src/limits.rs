@@ -121,6 +121,16 @@ pub(crate) const ENTRY_CLAIMS: usize = 8;
 pub(crate) const ENTRY_VALUE_BYTES: usize = 4 * 1024;
 /// Different sets of claim names among the entries of one issuer: each costs a look-up on every request.
 pub(crate) const ENTRY_SHAPES: usize = 32;
+/// Identifiers, cut-offs and withdrawals kept of one source. What comes beyond is refused, and the feed is not fresh.
+pub(crate) const ENTRIES: usize = 10_000_000;
+/// Identifiers of one set of claim names that are kept live before they are put in bulk.
+pub(crate) const LIVE_IDENTIFIERS: usize = 16 * 1024;
+/// Cut-offs, likewise; a page copies those that are live.
+pub(crate) const LIVE_CUT_OFFS: usize = 1024;
+/// Entries in bulk for each one that may be live, where that is more: putting them in bulk costs as much as there are.
+pub(crate) const BULK_PER_LIVE: usize = 64;
+/// Entries of a bulk that have been taken back before it is made anew.
+pub(crate) const TAKEN_BACK: usize = 1024;
 /// Steps that one token may cost one shape (a token with many audiences has several conjunctions).
 pub(crate) const SHAPE_LOOKUPS: usize = 256;
 /// How far ahead of now `issued_before` may lie.

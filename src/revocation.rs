@@ -7,9 +7,11 @@
 //! A false "live" lets somebody in whose access has ended: nothing here may forget an entry that is in force. A false
 //! "revoked" costs one trip to the authorization server for a new token: that is the side to err on.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::clock::{Now, UnixTime};
 use crate::json::Object;
@@ -17,27 +19,34 @@ use crate::json::Object;
 mod cut_off;
 pub(crate) mod dry_run;
 pub(crate) mod entry;
+pub(crate) mod export;
 mod fingerprint;
 pub(crate) mod freshness;
 mod identifier;
 pub(crate) mod in_process;
+pub(crate) mod room;
+mod state;
 pub(crate) mod stated;
+mod table;
+mod words;
 mod writer;
 
-use cut_off::CutOffs;
 use dry_run::DryRun;
 use entry::Entry;
-use fingerprint::Fingerprints;
 use freshness::Freshness;
-use identifier::Identifiers;
+pub(crate) use room::NoRoom;
+use room::Sizes;
+use state::State;
 use writer::Writer;
 
 /// See the module docs.
 #[derive(Debug)]
 pub(crate) struct Revocations {
-    fingerprints: Fingerprints,
     state: ArcSwap<State>,
     writer: Mutex<Writer>,
+    sizes: Sizes,
+    epoch: AtomicU64,
+    changed: watch::Sender<u64>,
     pub(crate) freshness: Freshness,
     /// Where they come from, as health shows it.
     pub(crate) source: String,
@@ -45,19 +54,18 @@ pub(crate) struct Revocations {
     pub(crate) dry_run: Option<DryRun>,
 }
 
-/// Entries by the claims that they name. Replaced whole, except that identifiers are added in place.
-#[derive(Clone, Debug, Default)]
-struct State {
-    identifiers: Vec<Arc<Identifiers>>,
-    cut_offs: Vec<Arc<CutOffs>>,
-}
-
 impl Revocations {
     pub(crate) fn new(freshness: Freshness, source: String) -> Self {
+        Self::with_sizes(freshness, source, Sizes::default())
+    }
+
+    pub(crate) fn with_sizes(freshness: Freshness, source: String, sizes: Sizes) -> Self {
         Self {
-            fingerprints: Fingerprints::random(),
             state: ArcSwap::default(),
             writer: Mutex::default(),
+            sizes,
+            epoch: AtomicU64::new(0),
+            changed: watch::Sender::new(0),
             freshness,
             source,
             dry_run: None,
@@ -72,15 +80,13 @@ impl Revocations {
 
     /// Whether any entry in force matches. Waits for nothing, and allocates only to read claims with escapes.
     pub(crate) fn revokes(&self, claims: &Object, issued_at: Option<UnixTime>) -> bool {
-        let state = self.state.load();
-        state.identifiers.iter().any(|shape| shape.revoke(&self.fingerprints, claims))
-            || state.cut_offs.iter().any(|shape| shape.revoke(&self.fingerprints, claims, issued_at))
+        self.state.load().revokes(claims, issued_at)
     }
 
     /// Adds entries of a page that the authorization server made at `as_of`. Order, repetition and division into pages change nothing about the outcome.
     ///
     /// # Errors
-    /// Says how many entries had no room because they name too many different sets of claims.
+    /// Says how many entries had no room, and why. The others are in force.
     pub(crate) fn apply(&self, entries: &[Entry], as_of: UnixTime, now: Now) -> Result<(), NoRoom> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         writer.hear(as_of, now.uptime);
@@ -88,8 +94,11 @@ impl Revocations {
             return Ok(());
         }
         let mut state = State::clone(&self.state.load());
-        let outcome = writer.apply(&mut state, &self.fingerprints, entries, now);
+        let (added, outcome) = writer.apply(&mut state, entries, now, &self.sizes);
         self.state.store(Arc::new(state));
+        if added {
+            self.announce();
+        }
         outcome
     }
 
@@ -97,32 +106,42 @@ impl Revocations {
     pub(crate) fn tidy(&self, now: Now) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = State::clone(&self.state.load());
-        writer.tidy(&mut state, now);
+        writer.tidy(&mut state, now, &self.sizes);
         self.state.store(Arc::new(state));
     }
 
     /// Whether nothing is in force, as of the last [`Revocations::tidy`].
     pub(crate) fn is_empty(&self) -> bool {
-        let state = self.state.load();
-        state.identifiers.is_empty() && state.cut_offs.is_empty()
+        self.state.load().is_empty()
     }
 
     /// Entries in force, about: identifiers and cut-offs.
     pub(crate) fn count(&self) -> (u64, u64) {
-        let state = self.state.load();
-        let identifiers = state.identifiers.iter().map(|shape| shape.count()).sum();
-        (identifiers, state.cut_offs.iter().map(|shape| shape.count()).sum())
+        self.state.load().counts()
+    }
+
+    /// After the new state can be seen, and under the writer's lock.
+    fn announce(&self) {
+        let epoch = self.epoch.fetch_add(1, Ordering::Release) + 1;
+        self.changed.send_replace(epoch);
     }
 }
 
-/// Entries were left out: see [`crate::limits::ENTRY_SHAPES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{left_out} entries name more different sets of claims than the {} that are looked up",
-    crate::limits::ENTRY_SHAPES
-)]
-pub(crate) struct NoRoom {
-    pub(crate) left_out: usize,
+#[allow(dead_code, reason = "for cached verdicts and for streams that are watched")]
+impl Revocations {
+    /// Grows whenever something was added that may revoke a token that was live before; not when entries end, are taken
+    /// back or are moved.
+    ///
+    /// Who reads it *before* asking [`Revocations::revokes`] finds all entries of that epoch in force: a verdict of "live"
+    /// holds for as long as the epoch read before it stays the same. Who reads it afterwards may miss some.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Hears of each new epoch, or of the last where several came at once.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
 }
 
 #[cfg(test)]

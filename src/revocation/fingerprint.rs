@@ -3,18 +3,25 @@
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use siphasher::sip128::{Hasher128, SipHasher13};
+use siphasher::sip::SipHasher13;
 
 use crate::json::{Array, Object, Value};
 use crate::limits;
 use crate::names::spellings;
 
-/// 128 bits under a key that is drawn anew in each process.
-pub(super) type Fingerprint = u128;
+/// 64 bits under a random key. Two conjunctions share one by chance only, and a token is then refused wrongly: among ten
+/// million entries once in two million million look-ups.
+pub(crate) type Fingerprint = u64;
 
-/// The key.
+/// The key: drawn anew, or kept with the entries.
 #[derive(Clone)]
 pub(super) struct Fingerprints(SipHasher13);
+
+impl Default for Fingerprints {
+    fn default() -> Self {
+        Self::random()
+    }
+}
 
 impl Fingerprints {
     pub(super) fn random() -> Self {
@@ -25,13 +32,21 @@ impl Fingerprints {
         Self(SipHasher13::new_with_key(&key))
     }
 
+    pub(super) fn of_key(key: [u8; 16]) -> Self {
+        Self(SipHasher13::new_with_key(&key))
+    }
+
+    pub(super) fn key(&self) -> [u8; 16] {
+        self.0.key()
+    }
+
     /// Of an entry's claims, ordered by name.
     pub(super) fn of<'a>(&self, claims: impl IntoIterator<Item = (&'a str, &'a str)>) -> Fingerprint {
         let mut hasher = self.0;
         for (name, value) in claims {
             write(&mut hasher, name, value);
         }
-        hasher.finish128().into()
+        hasher.finish()
     }
 
     /// Whether `probe` says yes to any fingerprint that `claims` has for these names. Claims with several values
@@ -44,7 +59,7 @@ impl Fingerprints {
         probe: &mut impl FnMut(Fingerprint) -> bool,
     ) -> bool {
         // A claim that is missing decides, before all combinations of the others are tried.
-        if names.iter().any(|name| !any_value(claims, name, &mut |_| true)) {
+        if names.len() > 1 && names.iter().any(|name| !any_value(claims, name, &mut |_| true)) {
             return false;
         }
         let mut left = limits::SHAPE_LOOKUPS;
@@ -62,7 +77,7 @@ impl Fingerprints {
         let Some(fewer) = left.checked_sub(1) else { return true };
         *left = fewer;
         let Some((name, rest)) = names.split_first() else {
-            return probe(hasher.finish128().into());
+            return probe(hasher.finish());
         };
         any_value(claims, name, &mut |value| {
             let mut hasher = hasher;
@@ -104,21 +119,21 @@ fn any_item(array: Array<'_>, check: &mut impl FnMut(&str) -> bool) -> bool {
 }
 
 /// A fingerprint is a hash already.
-pub(super) type AsItIs = BuildHasherDefault<LowBits>;
+pub(super) type AsItIs = BuildHasherDefault<Last>;
 
-/// Takes the low half of a fingerprint.
+/// Takes the last number that is written.
 #[derive(Default)]
-pub(super) struct LowBits(u64);
+pub(super) struct Last(u64);
 
-impl Hasher for LowBits {
+impl Hasher for Last {
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
     }
 
-    fn write_u128(&mut self, fingerprint: u128) {
-        self.0 = fingerprint as u64;
+    fn write_u64(&mut self, fingerprint: u64) {
+        self.0 = fingerprint;
     }
 
     fn finish(&self) -> u64 {

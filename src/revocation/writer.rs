@@ -1,19 +1,18 @@
 //! Applying entries: a join, so that order, repetition and paging do not matter.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::cut_off::{CutOff, CutOffs};
 use super::entry::Entry;
-use super::fingerprint::{AsItIs, Fingerprint, Fingerprints};
-use super::identifier::{Identifiers, Word};
-use super::{NoRoom, State};
+use super::export::Withdrawn;
+use super::fingerprint::{AsItIs, Fingerprint};
+use super::identifier::Identifiers;
+use super::room::{Full, NoRoom, Room, Sizes};
+use super::state::State;
+use super::words::{Word, joined};
 use crate::clock::{Now, UnixTime};
 use crate::limits;
-
-/// moka refuses to think in longer terms than a thousand years.
-const LONGEST_KEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// What only the writing side needs to remember.
 #[derive(Debug, Default)]
@@ -30,102 +29,126 @@ struct Withdrawal {
     ends: i64,
 }
 
+/// When entries are applied or let go of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// The time by which entries end.
+    pub(super) time: UnixTime,
+    pub(super) uptime: Duration,
+    /// What ended before this, in milliseconds since the epoch, can no longer matter.
+    pub(super) over: i64,
+}
+
+/// The entries of a page by what they say: for each shape those that revoke, and all that take back.
+#[derive(Default)]
+struct Sorted<'a> {
+    identifiers: Vec<Vec<(Fingerprint, Word)>>,
+    cut_offs: Vec<Vec<(Fingerprint, CutOff)>>,
+    withdrawals: Vec<(Fingerprint, &'a Entry)>,
+}
+
 impl Writer {
     pub(super) fn hear(&mut self, as_of: UnixTime, uptime: Duration) {
         self.heard = Some((as_of, uptime));
     }
 
-    /// The time by which entries end: the earlier of our wall clock and the authorization server's, carried on by
-    /// uptime. A machine that starts with a wrong clock, or whose clock jumps, must drop nothing that is in force.
-    fn time(&self, now: Now) -> UnixTime {
-        self.heard.map_or(now.wall, |(as_of, at)| now.wall.min(as_of.plus(now.uptime.saturating_sub(at))))
+    /// The authorization server's time, carried on by uptime.
+    pub(super) fn heard(&self, now: Now) -> Option<UnixTime> {
+        self.heard.map(|(as_of, at)| as_of.plus(now.uptime.saturating_sub(at)))
     }
 
+    /// Entries end by the earlier of our wall clock and the authorization server's. A machine that starts with a wrong
+    /// clock, or whose clock jumps, must drop nothing that is in force.
+    pub(super) fn moment(&self, now: Now) -> Moment {
+        let time = self.heard(now).map_or(now.wall, |heard| now.wall.min(heard));
+        Moment { time, uptime: now.uptime, over: time.minus(limits::ENTRY_LAG).as_millis() }
+    }
+
+    /// Whether anything was added, and what had no room.
     pub(super) fn apply(
         &mut self,
         state: &mut State,
-        fingerprints: &Fingerprints,
         entries: &[Entry],
         now: Now,
-    ) -> Result<(), NoRoom> {
-        let time = self.time(now);
-        let mut left_out = 0;
-        for entry in entries {
-            if entry.ends.plus(limits::ENTRY_LAG) < time {
-                continue;
+        sizes: &Sizes,
+    ) -> (bool, Result<(), NoRoom>) {
+        let moment = self.moment(now);
+        let mut room = Room::new(sizes.entries().saturating_sub(state.count() + self.withdrawn.len()));
+        let mut shapeless = 0;
+        let mut sorted = Sorted::default();
+        for entry in entries.iter().filter(|entry| entry.ends.as_millis() >= moment.over) {
+            let claims = entry.claims.iter().map(|(name, value)| (&**name, &**value));
+            let fingerprint = state.fingerprints.of(claims);
+            if entry.withdrawn {
+                if self.remembers(entry, fingerprint) || state.knows(entry, fingerprint) || room.take() {
+                    self.withdraw(entry, fingerprint, entry.ends.as_millis());
+                    sorted.withdrawals.push((fingerprint, entry));
+                }
+            } else if !sorted.put(state, entry, fingerprint) {
+                shapeless += 1;
             }
-            let names = entry.claims.iter().map(|(name, _)| &**name);
-            let fingerprint = fingerprints.of(entry.claims.iter().map(|(name, value)| (&**name, &**value)));
-            let applied = match entry.issued_before {
-                None => state
-                    .identifiers_of(names)
-                    .map(|place| self.apply_identifier(place, fingerprint, entry, time, now.uptime)),
-                Some(issued_before) => state
-                    .cut_offs_of(names)
-                    .map(|place| self.apply_cut_off(place, fingerprint, entry, issued_before)),
+        }
+        let added = self.add(state, &mut sorted, moment, sizes, &mut room);
+        self.take_back(state, &sorted.withdrawals);
+        state.renew(moment.over, sizes);
+        let reason = if shapeless > 0 { Full::Shapes } else { Full::Entries(sizes.entries()) };
+        let left_out = shapeless + room.refused;
+        (added, if left_out == 0 { Ok(()) } else { Err(NoRoom { left_out, reason }) })
+    }
+
+    /// What the page takes back is known by now: nothing is ever seen in force that has been taken back, and nothing
+    /// that stays in force is ever seen gone.
+    fn add(
+        &self,
+        state: &mut State,
+        sorted: &mut Sorted<'_>,
+        moment: Moment,
+        sizes: &Sizes,
+        room: &mut Room,
+    ) -> bool {
+        let mut added = false;
+        for (place, words) in state.identifiers.iter_mut().zip(&mut sorted.identifiers) {
+            words.retain(|(fingerprint, word)| !self.is_withdrawn(false, *fingerprint, word.said_at));
+            words.sort_unstable_by_key(|(fingerprint, _)| *fingerprint);
+            let words: Vec<_> = joined(words.drain(..)).collect();
+            added |= Identifiers::add(place, &words, moment, sizes, room);
+        }
+        for (place, cut_offs) in state.cut_offs.iter_mut().zip(&mut sorted.cut_offs) {
+            cut_offs.retain(|(fingerprint, cut_off)| !self.is_withdrawn(true, *fingerprint, cut_off.said_at));
+            cut_offs.sort_by_key(|(fingerprint, _)| *fingerprint);
+            added |= CutOffs::add(place, std::mem::take(cut_offs), moment, sizes, room);
+        }
+        added
+    }
+
+    fn take_back(&mut self, state: &mut State, withdrawals: &[(Fingerprint, &Entry)]) {
+        for (fingerprint, entry) in withdrawals {
+            let ends = if entry.issued_before.is_none() {
+                state.identifiers_of(entry).and_then(|place| {
+                    let word = place.word(*fingerprint)?;
+                    if word.said_at < entry.said_at {
+                        Identifiers::take_back(place, *fingerprint, entry.said_at);
+                    }
+                    Some(word.ends)
+                })
+            } else {
+                let place = state.cut_offs_of(entry);
+                place.and_then(|place| CutOffs::take_back(place, *fingerprint, entry.said_at))
             };
-            left_out += usize::from(applied.is_none());
-        }
-        // moka's housekeeping, done here rather than on a request, and so that counts are right.
-        state.identifiers.iter().for_each(|place| place.tidy());
-        if left_out == 0 { Ok(()) } else { Err(NoRoom { left_out }) }
-    }
-
-    fn apply_identifier(
-        &mut self,
-        place: &Identifiers,
-        fingerprint: Fingerprint,
-        entry: &Entry,
-        time: UnixTime,
-        uptime: Duration,
-    ) {
-        let known = place.word(fingerprint);
-        let ends = known.map_or(i64::MIN, |word| word.ends).max(entry.ends.as_millis());
-        if entry.withdrawn {
-            if known.is_some_and(|word| word.said_at < entry.said_at) {
-                place.take_back(fingerprint);
-            }
-            self.withdraw(false, fingerprint, entry.said_at, ends);
-        } else if !self.is_withdrawn(false, fingerprint, entry.said_at) {
-            let said_at = known.map_or(i64::MIN, |word| word.said_at).max(entry.said_at);
-            let keep = keep(fingerprint, ends, time);
-            let until = uptime.saturating_add(keep);
-            // Also where it was put while a clock was wrong, and would go too early.
-            let too_early = |word: Word| word.until.saturating_add(limits::ENTRY_LAG / 2) < until;
-            if known.is_none_or(|word| word.said_at < said_at || word.ends < ends || too_early(word)) {
-                place.put(fingerprint, Word { said_at, ends, keep, until });
+            if let Some(ends) = ends {
+                self.withdraw(entry, *fingerprint, ends);
             }
         }
     }
 
-    fn apply_cut_off(
-        &mut self,
-        place: &mut Arc<CutOffs>,
-        fingerprint: Fingerprint,
-        entry: &Entry,
-        issued_before: i64,
-    ) {
-        let ends = entry.ends.as_millis();
-        if entry.withdrawn {
-            let dropped = Arc::make_mut(place).take_back(fingerprint, entry.said_at);
-            self.withdraw(
-                true,
-                fingerprint,
-                entry.said_at,
-                dropped.map_or(ends, |dropped| dropped.max(ends)),
-            );
-        } else if !self.is_withdrawn(true, fingerprint, entry.said_at) {
-            let cut_off = CutOff { issued_before, said_at: entry.said_at, ends };
-            if !place.covers(fingerprint, cut_off) {
-                Arc::make_mut(place).put(fingerprint, cut_off);
-            }
-        }
+    fn remembers(&self, entry: &Entry, fingerprint: Fingerprint) -> bool {
+        self.withdrawn.contains_key(&(entry.issued_before.is_some(), fingerprint))
     }
 
-    fn withdraw(&mut self, is_cut_off: bool, fingerprint: Fingerprint, at: i64, ends: i64) {
-        let withdrawal = self.withdrawn.entry((is_cut_off, fingerprint)).or_insert(Withdrawal { at, ends });
-        withdrawal.at = withdrawal.at.max(at);
-        withdrawal.ends = withdrawal.ends.max(ends);
+    fn withdraw(&mut self, entry: &Entry, fingerprint: Fingerprint, ends: i64) {
+        let new = Withdrawal { at: entry.said_at, ends };
+        let own = self.withdrawn.entry((entry.issued_before.is_some(), fingerprint)).or_insert(new);
+        *own = Withdrawal { at: own.at.max(new.at), ends: own.ends.max(new.ends) };
     }
 
     /// A withdrawal wins only over what was said before it: a tie stays revoked.
@@ -133,58 +156,59 @@ impl Writer {
         self.withdrawn.get(&(is_cut_off, fingerprint)).is_some_and(|withdrawal| said_at < withdrawal.at)
     }
 
-    pub(super) fn tidy(&mut self, state: &mut State, now: Now) {
-        let time = self.time(now).minus(limits::ENTRY_LAG).as_millis();
-        self.withdrawn.retain(|_, withdrawal| withdrawal.ends >= time);
-        for place in &mut state.cut_offs {
-            if place.has_ended(time) {
-                Arc::make_mut(place).drop_ended(time);
-            }
-        }
-        state.cut_offs.retain(|place| place.count() > 0);
-        for place in &state.identifiers {
-            place.tidy();
-        }
-        state.identifiers.retain(|place| !place.is_empty());
+    pub(super) fn tidy(&mut self, state: &mut State, now: Now, sizes: &Sizes) {
+        let over = self.moment(now).over;
+        self.withdrawn.retain(|_, withdrawal| withdrawal.ends >= over);
+        state.cut_offs.iter_mut().for_each(|place| CutOffs::tidy(place, over));
+        state.identifiers.iter().for_each(|place| place.tidy());
+        state.renew(over, sizes);
+    }
+
+    /// All withdrawals, in order.
+    pub(super) fn withdrawn(&self) -> Vec<Withdrawn> {
+        let withdrawn = |(&(of_cut_off, fingerprint), withdrawal): (&(bool, Fingerprint), &Withdrawal)| {
+            Withdrawn { of_cut_off, fingerprint, at: withdrawal.at, ends: withdrawal.ends }
+        };
+        let mut all: Vec<_> = self.withdrawn.iter().map(withdrawn).collect();
+        all.sort_unstable_by_key(Withdrawn::place);
+        all
+    }
+
+    /// Takes up withdrawals where there are none yet.
+    pub(super) fn restore(&mut self, withdrawn: &[Withdrawn]) {
+        let known = withdrawn.iter().map(|one| (one.place(), Withdrawal { at: one.at, ends: one.ends }));
+        self.withdrawn = known.collect();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.withdrawn.is_empty()
     }
 }
 
-impl State {
-    fn has_room(&self) -> bool {
-        self.identifiers.len() + self.cut_offs.len() < limits::ENTRY_SHAPES
-    }
-
-    fn identifiers_of<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone) -> Option<&Identifiers> {
-        let place = self.identifiers.iter().position(|place| same(&place.names, names.clone()));
-        if place.is_none() {
-            if !self.has_room() {
-                return None;
+impl Sorted<'_> {
+    /// False where there is no room for another shape.
+    fn put(&mut self, state: &mut State, entry: &Entry, fingerprint: Fingerprint) -> bool {
+        let (said_at, ends) = (entry.said_at, entry.ends.as_millis());
+        match entry.issued_before {
+            None => {
+                let place = state.place_of_identifiers(entry);
+                let list = place.and_then(|place| at(&mut self.identifiers, place));
+                list.map(|list| list.push((fingerprint, Word { said_at, ends })))
             }
-            self.identifiers.push(Arc::new(Identifiers::new(names.map(Box::from).collect())));
-        }
-        self.identifiers.get(place.unwrap_or(self.identifiers.len() - 1)).map(Arc::as_ref)
-    }
-
-    fn cut_offs_of<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone) -> Option<&mut Arc<CutOffs>> {
-        let place = self.cut_offs.iter().position(|place| same(&place.names, names.clone()));
-        if place.is_none() {
-            if !self.has_room() {
-                return None;
+            Some(issued_before) => {
+                let place = state.place_of_cut_offs(entry);
+                let list = place.and_then(|place| at(&mut self.cut_offs, place));
+                list.map(|list| list.push((fingerprint, CutOff { issued_before, said_at, ends })))
             }
-            self.cut_offs.push(Arc::new(CutOffs::new(names.map(Box::from).collect())));
         }
-        let last = self.cut_offs.len() - 1;
-        self.cut_offs.get_mut(place.unwrap_or(last))
+        .is_some()
     }
 }
 
-fn same<'a>(own: &[Box<str>], names: impl Iterator<Item = &'a str>) -> bool {
-    own.iter().map(|name| &**name).eq(names)
-}
-
-/// Until past the end, with a lag for clocks that are stepped, and spread so that not all end in one moment.
-fn keep(fingerprint: Fingerprint, ends: i64, time: UnixTime) -> Duration {
-    let jitter = limits::ENTRY_JITTER.mul_f64((fingerprint >> 96) as f64 / f64::from(u32::MAX));
-    let left = UnixTime::from_millis(ends).since(time);
-    left.saturating_add(limits::ENTRY_LAG).saturating_add(jitter).min(LONGEST_KEEP)
+/// The list at this place, which is made if need be.
+fn at<T>(lists: &mut Vec<Vec<T>>, place: usize) -> Option<&mut Vec<T>> {
+    if lists.len() <= place {
+        lists.resize_with(place + 1, Vec::new);
+    }
+    lists.get_mut(place)
 }
