@@ -23,6 +23,7 @@ pub(crate) mod jwks;
 mod pace;
 pub(crate) mod page;
 pub(crate) mod pull;
+pub(crate) mod snapshot;
 pub(crate) mod source;
 mod take_in;
 pub(crate) mod transport;

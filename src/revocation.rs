@@ -22,6 +22,7 @@ pub(crate) mod export;
 mod fingerprint;
 pub(crate) mod freshness;
 mod identifier;
+mod image;
 pub(crate) mod room;
 mod state;
 mod table;
