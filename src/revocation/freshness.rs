@@ -11,7 +11,7 @@ use crate::policy::WhenStale;
 /// The age of the last complete answer of an issuer's feed.
 #[derive(Debug)]
 pub(crate) struct Freshness {
-    /// Uptime in milliseconds plus one of the last complete answer; zero before the first.
+    /// Uptime in milliseconds past [`LONG_BEFORE`] of the last complete answer; zero before the first.
     confirmed: AtomicU64,
     /// One while an entry could not be understood: it may have been a revocation.
     flawed: AtomicU64,
@@ -20,6 +20,9 @@ pub(crate) struct Freshness {
     trouble: Mutex<Option<String>>,
     bounds: Bounds,
 }
+
+/// What an earlier process was told is older than this one's uptime: times before that count from here, in milliseconds.
+const LONG_BEFORE: u64 = 1 << 42;
 
 /// When an answer is too old, and what a stale one means where the route does not say.
 #[derive(Clone, Copy, Debug)]
@@ -55,14 +58,19 @@ impl Freshness {
     /// A complete answer, asked for at `asked` on the uptime clock: it tells of everything that was said before that. Only
     /// one of the whole state makes good for what was not understood earlier.
     pub(crate) fn confirm(&self, asked: Duration, whole: bool) {
-        let asked = u64::try_from(asked.as_millis()).unwrap_or(u64::MAX - 1).saturating_add(1);
-        self.confirmed.fetch_max(asked, Ordering::AcqRel);
+        self.confirmed.fetch_max(stamp(asked), Ordering::AcqRel);
         if whole {
             self.flawed.store(0, Ordering::Release);
         } else if self.flawed.load(Ordering::Acquire) != 0 {
             return;
         }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The last complete answer that an earlier process was given, this long ago.
+    pub(crate) fn restore(&self, age: Duration, uptime: Duration) {
+        let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        self.confirmed.fetch_max(stamp(uptime).saturating_sub(age).max(1), Ordering::AcqRel);
     }
 
     /// An answer that held something we could not understand: not fresh until a whole state is understood.
@@ -95,8 +103,10 @@ impl Freshness {
 
     /// Time since the last complete answer.
     pub(crate) fn age(&self, uptime: Duration) -> Option<Duration> {
-        let confirmed = self.confirmed.load(Ordering::Acquire).checked_sub(1)?;
-        Some(uptime.saturating_sub(Duration::from_millis(confirmed)))
+        match self.confirmed.load(Ordering::Acquire) {
+            0 => None,
+            confirmed => Some(Duration::from_millis(stamp(uptime).saturating_sub(confirmed))),
+        }
     }
 
     pub(crate) fn state(&self, uptime: Duration) -> FreshnessState {
@@ -122,6 +132,10 @@ impl Freshness {
             other => Err(other),
         }
     }
+}
+
+fn stamp(uptime: Duration) -> u64 {
+    u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX).saturating_add(LONG_BEFORE)
 }
 
 #[cfg(test)]
@@ -164,6 +178,19 @@ mod tests {
         freshness.confirm(seconds(100), true);
         freshness.confirm(seconds(50), true);
         assert_eq!(freshness.age(seconds(100)), Some(seconds(0)));
+    }
+
+    #[test]
+    fn what_an_earlier_process_was_told_is_as_old_as_it_is() {
+        for (age, state) in
+            [(0, FreshnessState::Fresh), (31, FreshnessState::Stale), (u64::MAX, FreshnessState::Expired)]
+        {
+            let freshness = freshness();
+            freshness.restore(seconds(age), seconds(1));
+            assert_eq!(freshness.state(seconds(1)), state, "{age} s");
+            freshness.confirm(seconds(2), true);
+            assert_eq!(freshness.state(seconds(2)), FreshnessState::Fresh);
+        }
     }
 
     #[test]
