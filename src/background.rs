@@ -33,6 +33,7 @@ pub(crate) mod page;
 pub(crate) mod pull;
 mod pull_error;
 mod signed;
+pub(crate) mod snapshot;
 pub(crate) mod source;
 mod take_in;
 pub(crate) mod tenancy;

@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 // Floor 0: ground.
+mod binary;
 pub mod clock;
 mod json;
 mod limits;

@@ -23,6 +23,7 @@ pub(crate) mod export;
 mod fingerprint;
 pub(crate) mod freshness;
 mod identifier;
+mod image;
 pub(crate) mod in_process;
 pub(crate) mod room;
 mod state;

@@ -1,0 +1,90 @@
+//! The image: magic, version, length, checksum, and everything that is in force.
+
+use aws_lc_rs::digest::{SHA256, digest};
+
+use super::{Answered, SnapshotError};
+use crate::binary::{Reader, Writer};
+use crate::clock::UnixTime;
+use crate::revocation::export::Exported;
+
+const MAGIC: &[u8; 15] = b"tower-bearer\0rv";
+const VERSION: u8 = 1;
+const CHECKSUM: usize = 32;
+
+/// What an image holds.
+pub(super) struct Image {
+    pub(super) generation: u64,
+    pub(super) issuer: Box<str>,
+    pub(super) source: Box<str>,
+    pub(super) answered: Option<Answered>,
+    pub(super) exported: Exported,
+}
+
+pub(super) fn write(
+    generation: u64,
+    issuer: &str,
+    source: &str,
+    answered: Option<&Answered>,
+    exported: &Exported,
+) -> Vec<u8> {
+    let mut body = Vec::new();
+    body.put_u64(generation);
+    body.put_text(issuer);
+    body.put_text(source);
+    body.put_flag(answered.is_some());
+    if let Some(answered) = answered {
+        write_answered(&mut body, answered);
+    }
+    exported.write(&mut body);
+    let mut bytes = Vec::with_capacity(body.len() + 64);
+    bytes.put_bytes(MAGIC);
+    bytes.put_bytes(&[VERSION]);
+    bytes.put_u64(body.len() as u64);
+    bytes.put_bytes(digest(&SHA256, &body).as_ref());
+    bytes.append(&mut body);
+    bytes
+}
+
+/// Reads what [`write`] wrote, and nothing else.
+pub(super) fn read(bytes: &[u8], path: &str) -> Result<Image, SnapshotError> {
+    let damaged = || SnapshotError::Damaged(path.into());
+    let mut reader = Reader::new(bytes);
+    match reader.array() {
+        Some(magic) if magic == *MAGIC => {}
+        // The beginning of what a process that was killed has left.
+        _ if MAGIC.starts_with(bytes) => return Err(damaged()),
+        _ => return Err(SnapshotError::NotASnapshot(path.into())),
+    }
+    match reader.u8() {
+        Some(VERSION) => {}
+        Some(version) => return Err(SnapshotError::Version { path: path.into(), version }),
+        None => return Err(damaged()),
+    }
+    let length = reader.u64().and_then(|length| usize::try_from(length).ok()).ok_or_else(damaged)?;
+    let checksum = reader.array::<CHECKSUM>().ok_or_else(damaged)?;
+    let body = reader.rest();
+    if body.len() != length || digest(&SHA256, body).as_ref() != checksum {
+        return Err(damaged());
+    }
+    read_body(&mut Reader::new(body)).ok_or_else(damaged)
+}
+
+fn read_body(reader: &mut Reader<'_>) -> Option<Image> {
+    let generation = reader.u64()?;
+    let (issuer, source) = (reader.text()?.into(), reader.text()?.into());
+    let answered = if reader.flag()? { Some(read_answered(reader)?) } else { None };
+    let exported = Exported::read(reader)?;
+    reader.rest().is_empty().then_some(Image { generation, issuer, source, answered, exported })
+}
+
+pub(super) fn write_answered(out: &mut Vec<u8>, answered: &Answered) {
+    out.put_i64(answered.confirmed.as_millis());
+    out.put_flag(answered.cursor.is_some());
+    out.put_text(answered.cursor.as_deref().unwrap_or_default());
+}
+
+pub(super) fn read_answered(reader: &mut Reader<'_>) -> Option<Answered> {
+    let confirmed = UnixTime::from_millis(reader.i64()?);
+    let (has_cursor, cursor) = (reader.flag()?, reader.text()?);
+    Some(Answered { cursor: has_cursor.then(|| cursor.to_owned()), confirmed })
+}
