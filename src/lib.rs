@@ -98,6 +98,6 @@ pub use revocation::stated::Revocation;
 pub use scope::{ScopeError, ScopeToken};
 pub use server::{
     Builder, Complete, FeedHealth, Health, InProcessRevocations, IssuerHealth, KeyHealth, KeysHealth,
-    NeedsAudience, NeedsIssuer, NeedsRevocation, ResourceServer, RevokeError, StartError, TenantsHealth,
-    WouldRefuse, danger,
+    NeedsAudience, NeedsIssuer, NeedsRevocation, ResourceServer, RevokeError, SnapshotHealth, StartError,
+    TenantsHealth, WouldRefuse, danger,
 };

@@ -105,6 +105,8 @@ pub(crate) const ENTRY_WEIGHT: usize = 64;
 pub(crate) const FEED_INLINE_BYTES: usize = 64 * 1024;
 /// How far `as_of` may fall behind without making an answer old: it is in seconds, and replicas differ a little.
 pub(crate) const AS_OF_SLACK: Duration = Duration::from_secs(2);
+/// Beside more entries than these, changes are made on a thread that may block.
+pub(crate) const LARGE: usize = 50_000;
 /// How long answers must lag by the same before that counts as the server's clock having been set back, at least.
 pub(crate) const CLOCK_SET: Duration = Duration::from_secs(120);
 /// Questions from the same cursor that may stay unanswered before everything is asked for.

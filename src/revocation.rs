@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::clock::{Now, UnixTime};
 use crate::json::Object;
+use crate::limits;
 
 mod cut_off;
 pub(crate) mod dry_run;
@@ -25,6 +26,8 @@ pub(crate) mod freshness;
 mod identifier;
 mod image;
 pub(crate) mod in_process;
+mod news;
+pub(crate) mod on_disk;
 pub(crate) mod room;
 mod state;
 pub(crate) mod stated;
@@ -35,6 +38,7 @@ mod writer;
 use dry_run::DryRun;
 use entry::Entry;
 use freshness::Freshness;
+use on_disk::OnDisk;
 pub(crate) use room::NoRoom;
 use room::Sizes;
 use state::State;
@@ -53,6 +57,8 @@ pub(crate) struct Revocations {
     pub(crate) source: String,
     /// There where it is on trial: it refuses nobody.
     pub(crate) dry_run: Option<DryRun>,
+    /// There where a snapshot is kept.
+    pub(crate) on_disk: Option<OnDisk>,
 }
 
 impl Revocations {
@@ -70,12 +76,19 @@ impl Revocations {
             freshness,
             source,
             dry_run: None,
+            on_disk: None,
         }
     }
 
     /// Only counts what it would refuse.
     pub(crate) fn on_trial(mut self) -> Self {
         self.dry_run = Some(DryRun::default());
+        self
+    }
+
+    /// Kept in a file.
+    pub(crate) fn kept_at(mut self, path: String) -> Self {
+        self.on_disk = Some(OnDisk::new(path));
         self
     }
 
@@ -114,6 +127,11 @@ impl Revocations {
     /// Whether nothing is in force, as of the last [`Revocations::tidy`].
     pub(crate) fn is_empty(&self) -> bool {
         self.state.load().is_empty()
+    }
+
+    /// Whether putting a few more in place may take longer than a request should wait.
+    pub(crate) fn is_large(&self) -> bool {
+        self.state.load().count() > limits::LARGE
     }
 
     /// Entries in force, about: identifiers and cut-offs.

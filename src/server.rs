@@ -24,7 +24,9 @@ mod tenants;
 
 pub use builder::{Builder, Complete, NeedsAudience, NeedsIssuer, NeedsRevocation};
 pub use error::StartError;
-pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, TenantsHealth, WouldRefuse};
+pub use health::{
+    FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, SnapshotHealth, TenantsHealth, WouldRefuse,
+};
 pub use revocations::{InProcessRevocations, RevokeError};
 
 /// An OAuth 2.0 resource server: whom it trusts, what it demands, and what has been revoked.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// Top-level modules by floor. A module may name its own and those on lower floors; modules of one floor may name
 /// those that stand before them.
 const FLOORS: [&[&str]; 8] = [
-    &["clock", "limits", "json"],
+    &["binary", "clock", "limits", "json"],
     &["algorithm", "names", "numeric_date", "redact", "scope"],
     &["policy", "rejection"],
     &["keys", "revocation", "issuer"],

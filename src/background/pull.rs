@@ -1,6 +1,6 @@
 //! Pulling the revocations of one source: page after page, then again after the interval.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::Surroundings;
@@ -8,6 +8,7 @@ use super::ask::{Asker, Target};
 use super::backoff::Backoff;
 use super::pace::Pace;
 use super::pull_error::PullError;
+use super::snapshot::Snapshot;
 use super::source::Common;
 use crate::issuer::TrustedIssuer;
 use crate::limits;
@@ -15,6 +16,7 @@ use crate::revocation::Revocations;
 use crate::revocation::entry::EntryRules;
 
 mod answer;
+pub(super) mod kept;
 
 /// What the task of one source is made from.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ pub(crate) struct Assignment {
     pub(crate) common: Common,
     pub(crate) long_poll: Option<Duration>,
     pub(crate) rules: EntryRules,
+    /// Where what is revoked outlives the process.
+    pub(crate) snapshot: Option<Arc<Mutex<Snapshot>>>,
 }
 
 /// The task of one source.
@@ -60,6 +64,9 @@ pub(crate) struct Puller {
     /// What this answer has said that was not understood.
     flaw: Option<PullError>,
     tidied: Duration,
+    snapshot: Option<Arc<Mutex<Snapshot>>>,
+    /// What an earlier process has left has been looked for.
+    restored: bool,
 }
 
 /// A complete answer.
@@ -82,7 +89,7 @@ impl Puller {
         around: Surroundings,
     ) -> Self {
         let spare = assignment.clone();
-        let Assignment { target, common, long_poll, rules } = assignment;
+        let Assignment { target, common, long_poll, rules, snapshot } = assignment;
         let quarter = common.max_staleness / 4;
         let asker = Asker::new(target, Arc::clone(&issuer), around.clone(), rules.max_token_lifetime / 2);
         Self {
@@ -102,6 +109,8 @@ impl Puller {
             hole: None,
             flaw: None,
             tidied: Duration::ZERO,
+            snapshot,
+            restored: false,
             assignment: spare,
             issuer,
             revocations,
@@ -131,6 +140,13 @@ impl Puller {
         {
             self.healthy = false;
             tracing::warn!(issuer = %self.issuer.name, source = self.source(), %error, "dry run: no complete answer yet");
+            return Ok(());
+        }
+        if let Err(error) = &outcome
+            && self.is_known()
+        {
+            self.healthy = false;
+            tracing::warn!(issuer = %self.issuer.name, source = self.source(), %error, "no answer yet; the snapshot is relied on");
             return Ok(());
         }
         outcome
@@ -191,6 +207,7 @@ impl Puller {
     /// Asks once, all pages. What is valid is in force when this returns, also where it returns an error. Says whether the
     /// next question may follow at once.
     async fn refresh(&mut self) -> Result<bool, PullError> {
+        self.restore().await;
         let now = self.around.clock.uptime();
         if self.hole.is_some_and(|again| again <= now) {
             self.start_over();
@@ -205,10 +222,14 @@ impl Puller {
         let outcome = match outcome {
             Ok(complete) => {
                 self.confirm(&complete);
+                self.keep(Some(&complete)).await;
                 Ok(complete.at_once)
             }
             Err(error) => {
                 self.fail(&error, broken);
+                if error.is_flaw() {
+                    self.keep(None).await;
+                }
                 Err(error)
             }
         };

@@ -9,15 +9,20 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
+mod error;
+mod files;
 mod image;
 mod journal;
 
+pub(crate) use error::SnapshotError;
+use files::{create, create_or_keep, make_folder, settle_folder};
 use journal::{Journal, Record};
 
 use crate::clock::UnixTime;
+use crate::limits;
 use crate::revocation::entry::Entry;
 use crate::revocation::export::Exported;
 
@@ -36,6 +41,8 @@ pub(crate) struct Snapshot {
     foreign: bool,
     /// The last answer that was noted.
     noted: Option<Answered>,
+    /// The wall clock's time of the image.
+    written: UnixTime,
 }
 
 /// What the last complete answer gave.
@@ -57,27 +64,6 @@ pub(crate) struct Restored {
     pub(crate) answered: Option<Answered>,
 }
 
-/// Why a snapshot is not used, or not kept.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SnapshotError {
-    #[error("snapshot {path}: {error}")]
-    Io { path: Box<str>, error: io::Error },
-    #[error(
-        "snapshot {0} is no snapshot of revocations: it is left alone, and none is kept; remove it or name another path"
-    )]
-    NotASnapshot(Box<str>),
-    #[error("snapshot {path} is of issuer `{issuer}`: it is left alone, and none is kept; name another path")]
-    OtherIssuer { path: Box<str>, issuer: Box<str> },
-    #[error("snapshot {path} is of another source, `{source_name}`: everything is asked for anew")]
-    OtherSource { path: Box<str>, source_name: Box<str> },
-    #[error("snapshot {path} is of format {version}, which is not known here: everything is asked for anew")]
-    Version { path: Box<str>, version: u8 },
-    #[error("snapshot {0} is damaged or cut short: everything is asked for anew")]
-    Damaged(Box<str>),
-    #[error("snapshot {0} is being kept by another process: this one does not write it")]
-    Locked(Box<str>),
-}
-
 /// The journal may grow to this size before everything is written anew, or to half of the image.
 const JOURNAL_BYTES: u64 = 256 * 1024;
 
@@ -93,11 +79,8 @@ impl Snapshot {
             image_bytes: 0,
             foreign: false,
             noted: None,
+            written: UnixTime::from_secs(0),
         }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Reads what is there. From here on this process keeps it, unless another one does.
@@ -185,7 +168,9 @@ impl Snapshot {
     /// # Errors
     /// As [`Snapshot::note_entries`].
     pub(crate) fn note_flaw(&mut self) -> Result<(), SnapshotError> {
-        self.noted = None;
+        if self.noted.take().is_none() {
+            return Ok(());
+        }
         self.append(|| Record::Flawed)
     }
 
@@ -214,10 +199,11 @@ impl Snapshot {
         }
     }
 
-    /// Whether it is time to write everything anew.
-    pub(crate) fn is_due(&self) -> bool {
+    /// Whether it is time to write everything anew. Ends that move with each answer are only in the image.
+    pub(crate) fn is_due(&self, wall: UnixTime) -> bool {
+        let old = wall < self.written || wall >= self.written.plus(limits::ENTRY_LAG / 2);
         let grown = |journal: &Journal| journal.bytes() > JOURNAL_BYTES.max(self.image_bytes / 2);
-        !self.foreign && self.journal.as_ref().is_none_or(grown)
+        !self.foreign && (old || self.journal.as_ref().is_none_or(grown))
     }
 
     /// Writes everything anew.
@@ -228,6 +214,7 @@ impl Snapshot {
         &mut self,
         exported: &Exported,
         answered: Option<&Answered>,
+        wall: UnixTime,
     ) -> Result<(), SnapshotError> {
         if self.foreign {
             return Err(SnapshotError::NotASnapshot(self.shown()));
@@ -248,14 +235,13 @@ impl Snapshot {
         (self.generation, self.image_bytes) = (generation, bytes.len() as u64);
         self.journal = Some(journal);
         self.noted = answered.cloned();
+        self.written = wall;
         Ok(())
     }
 
     /// The image first: the old journal does not follow it, and is passed over if nothing comes after.
     fn write(&self, bytes: &[u8], generation: u64) -> io::Result<Journal> {
-        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder)?;
-        }
+        make_folder(&self.path)?;
         let new = self.beside("new");
         let written = create(&new).and_then(|mut file| {
             file.write_all(bytes)?;
@@ -284,9 +270,7 @@ impl Snapshot {
         if self.lock.is_some() {
             return Ok(());
         }
-        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(|error| self.io(error))?;
-        }
+        make_folder(&self.path).map_err(|error| self.io(error))?;
         let file = create_or_keep(&self.beside("lock")).map_err(|error| self.io(error))?;
         match file.try_lock() {
             Ok(()) => {
@@ -305,36 +289,14 @@ impl Snapshot {
         name.into()
     }
 
-    fn shown(&self) -> Box<str> {
+    /// For errors.
+    pub(crate) fn shown(&self) -> Box<str> {
         self.path.to_string_lossy().into()
     }
 
     fn io(&self, error: io::Error) -> SnapshotError {
         SnapshotError::Io { path: self.shown(), error }
     }
-}
-
-/// A new file for this user's eyes alone.
-fn create(path: &Path) -> io::Result<File> {
-    private().write(true).create(true).truncate(true).open(path)
-}
-
-fn create_or_keep(path: &Path) -> io::Result<File> {
-    private().write(true).create(true).truncate(false).open(path)
-}
-
-fn private() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// So that a rename outlives a loss of power. Not every system can open a folder.
-fn settle_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or_else(|| Path::new("."));
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Where revocations come from: the kinds of source, and the settings that they share.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::policy::WhenStale;
@@ -32,6 +33,16 @@ macro_rules! common_settings {
             /// What a stale source means for routes that do not say themselves. Default [`WhenStale::Refuse`].
             pub fn when_stale(mut self, choice: WhenStale) -> Self {
                 self.common.when_stale = choice;
+                self
+            }
+
+            /// Keeps what this source has revoked in a file, with `.journal`, `.lock` and `.new` beside it: after a restart
+            /// whatever was refused before is refused, also while the source cannot be asked, and requests are judged by
+            /// what is there for as long as it is younger than `max_staleness`. Each source needs a path of its own. Of
+            /// several processes on one path one writes; the others only read, at their start. Default: nothing is kept,
+            /// and nobody is admitted after a restart before the source has answered.
+            pub fn snapshot(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+                self.common.snapshot = Some(path.into());
                 self
             }
 
@@ -140,6 +151,7 @@ pub(crate) struct Common {
     pub(crate) identifiers: Vec<String>,
     pub(crate) claims: Vec<String>,
     pub(crate) ignore_unknown_entries: bool,
+    pub(crate) snapshot: Option<PathBuf>,
 }
 
 impl Common {
@@ -154,6 +166,7 @@ impl Common {
             identifiers: Vec::new(),
             claims: Vec::new(),
             ignore_unknown_entries: false,
+            snapshot: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::ask::Content;
 use super::page::Page;
 use super::pull_error::PullError;
+use super::snapshot::SnapshotError;
 use super::source::Pulled;
 use crate::clock::{Now, UnixTime};
 use crate::limits;
@@ -23,6 +24,8 @@ pub(super) struct Taken {
     /// The place of the first entry that was not understood, how many there were, and why.
     pub(super) bad: Option<(usize, usize, EntryError)>,
     pub(super) no_room: Option<NoRoom>,
+    /// Why the entries could not be written down before.
+    pub(super) not_noted: Option<SnapshotError>,
 }
 
 /// The outside of an answer.
@@ -47,20 +50,23 @@ pub(super) enum Age {
 
 type Entries = Vec<Result<Entry, EntryError>>;
 
-/// Reads an answer and applies it.
+/// Reads an answer and applies it. `note` writes the entries down, with the time of the answer and whether others were not
+/// understood.
 pub(super) fn take_in(
     content: Content,
     issuer: &str,
     revocations: &Revocations,
     rules: &EntryRules,
     now: Now,
+    note: impl FnOnce(&[Entry], UnixTime, bool) -> Result<(), SnapshotError>,
 ) -> Result<Taken, PullError> {
     let (said, read) = match content {
         Content::Page(body) => read_page(body, issuer, rules)?,
         Content::List { items, claim, date } => read_list(items, &claim, date, rules, now),
         Content::Pulled(pulled) => read_pulled(pulled, rules, now),
     };
-    let mut taken = Taken { said, open_ended: false, count: read.len(), bad: None, no_room: None };
+    let mut taken =
+        Taken { said, open_ended: false, count: read.len(), bad: None, no_room: None, not_noted: None };
     let mut entries = Vec::with_capacity(read.len());
     for (place, entry) in read.into_iter().enumerate() {
         match entry {
@@ -71,6 +77,8 @@ pub(super) fn take_in(
             Err(error) => taken.bad.get_or_insert((place, 0, error)).1 += 1,
         }
     }
+    // What has ever refused a token must be there after a restart.
+    taken.not_noted = note(&entries, taken.said.as_of, taken.bad.is_some()).err();
     // Here all entries of every source come into force, and nowhere else.
     taken.no_room = revocations.apply(&entries, taken.said.as_of, now).err();
     Ok(taken)

@@ -206,6 +206,14 @@ impl Permission {
         }
     }
 
+    /// Whether this text, filled in, differs from tenant to tenant; names of a list may hold what has no place in a path.
+    pub(crate) fn tells_apart(&self, text: &str) -> bool {
+        match self {
+            Self::Matching { .. } => text.contains(TENANT),
+            Self::Listed(names) => names.len() == 1,
+        }
+    }
+
     /// Whether this can be the URL of a feed, which speaks for one issuer.
     pub(crate) fn check_feed(&self, url: &str) -> Result<(), TenantsError> {
         self.check_url(url)?;

@@ -121,6 +121,11 @@ impl CutOffs {
         live.chain(bulk.filter(move |cut_off| self.is_kept(fingerprint, *cut_off)))
     }
 
+    /// Whether one that is known makes this one superfluous.
+    pub(super) fn covers(&self, fingerprint: Fingerprint, cut_off: CutOff) -> bool {
+        self.of(fingerprint).any(|known| known.covers(cut_off))
+    }
+
     pub(super) fn knows(&self, fingerprint: Fingerprint) -> bool {
         self.of(fingerprint).next().is_some()
     }
@@ -138,7 +143,7 @@ impl CutOffs {
         room: &mut Room,
     ) -> bool {
         cut_offs.retain(|(fingerprint, cut_off)| {
-            let is_known = place.of(*fingerprint).any(|known| known.covers(*cut_off));
+            let is_known = place.covers(*fingerprint, *cut_off);
             !is_known && room.take()
         });
         if cut_offs.is_empty() {

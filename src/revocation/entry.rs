@@ -121,6 +121,11 @@ impl Parts {
 }
 
 impl Entry {
+    /// Whether these are the names of its claims.
+    pub(super) fn names_only(&self, names: &[Box<str>]) -> bool {
+        names.iter().eq(self.claims.iter().map(|(name, _)| name))
+    }
+
     /// Reads an entry of the native feed, on a page made at `as_of`.
     pub(crate) fn read(object: &Object, rules: &EntryRules, as_of: UnixTime) -> Result<Self, EntryError> {
         Self::check(Parts::read(object)?, rules, as_of)

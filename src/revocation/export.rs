@@ -14,7 +14,6 @@ use crate::limits;
 
 /// Everything that is known of one source, without the time of its last answer: that is the freshness's own.
 #[derive(Clone)]
-#[allow(dead_code, reason = "for the snapshot on disk")]
 pub(crate) struct Exported {
     /// What the fingerprints were made with: a secret, since who knows it can make two tokens share their fate.
     pub(crate) key: [u8; 16],
@@ -65,7 +64,6 @@ pub(crate) enum ImportError {
     TooMany,
 }
 
-#[allow(dead_code, reason = "for the snapshot on disk")]
 impl Revocations {
     /// Everything that is in force, and what has been taken back.
     pub(crate) fn export(&self, now: Now) -> Exported {

@@ -50,16 +50,16 @@ impl State {
     }
 
     pub(super) fn identifiers_of(&mut self, entry: &Entry) -> Option<&mut Arc<Identifiers>> {
-        self.identifiers.iter_mut().find(|shape| names(&shape.names, entry))
+        self.identifiers.iter_mut().find(|shape| entry.names_only(&shape.names))
     }
 
     pub(super) fn cut_offs_of(&mut self, entry: &Entry) -> Option<&mut Arc<CutOffs>> {
-        self.cut_offs.iter_mut().find(|shape| names(&shape.names, entry))
+        self.cut_offs.iter_mut().find(|shape| entry.names_only(&shape.names))
     }
 
     /// Where such entries are; none where there are too many shapes.
     pub(super) fn place_of_identifiers(&mut self, entry: &Entry) -> Option<usize> {
-        let place = self.identifiers.iter().position(|shape| names(&shape.names, entry));
+        let place = self.identifiers.iter().position(|shape| entry.names_only(&shape.names));
         place.or_else(|| {
             self.has_room().then(|| self.identifiers.push(Arc::new(Identifiers::new(names_of(entry)))))?;
             Some(self.identifiers.len() - 1)
@@ -68,7 +68,7 @@ impl State {
 
     /// Where such entries are; none where there are too many shapes.
     pub(super) fn place_of_cut_offs(&mut self, entry: &Entry) -> Option<usize> {
-        let place = self.cut_offs.iter().position(|shape| names(&shape.names, entry));
+        let place = self.cut_offs.iter().position(|shape| entry.names_only(&shape.names));
         place.or_else(|| {
             self.has_room().then(|| self.cut_offs.push(Arc::new(CutOffs::new(names_of(entry)))))?;
             Some(self.cut_offs.len() - 1)
@@ -86,10 +86,6 @@ impl State {
         self.identifiers.retain(|shape| !shape.is_empty());
         self.cut_offs.retain(|shape| !shape.is_empty());
     }
-}
-
-fn names(own: &[Box<str>], entry: &Entry) -> bool {
-    own.iter().eq(entry.claims.iter().map(|(name, _)| name))
 }
 
 fn names_of(entry: &Entry) -> Box<[Box<str>]> {

@@ -145,6 +145,12 @@ impl Writer {
         self.withdrawn.contains_key(&(entry.issued_before.is_some(), fingerprint))
     }
 
+    /// Whether this has been taken back as late, and for as long, already.
+    pub(super) fn has_withdrawn(&self, entry: &Entry, fingerprint: Fingerprint, at: i64, ends: i64) -> bool {
+        let known = self.withdrawn.get(&(entry.issued_before.is_some(), fingerprint));
+        known.is_some_and(|known| known.at >= at && known.ends >= ends)
+    }
+
     fn withdraw(&mut self, entry: &Entry, fingerprint: Fingerprint, ends: i64) {
         let new = Withdrawal { at: entry.said_at, ends };
         let own = self.withdrawn.entry((entry.issued_before.is_some(), fingerprint)).or_insert(new);

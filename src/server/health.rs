@@ -12,6 +12,7 @@ use crate::redact::Shown;
 use crate::revocation::Revocations;
 use crate::revocation::dry_run::DryRun;
 use crate::revocation::freshness::FreshnessState;
+use crate::revocation::on_disk::OnDisk;
 
 /// The state of a resource server at one moment. Serializes to JSON for a status page; ages are in seconds.
 #[derive(Clone, Debug, Serialize)]
@@ -105,8 +106,20 @@ pub struct FeedHealth {
     pub ignored: u64,
     /// What went wrong with the last attempt.
     pub last_error: Option<String>,
+    /// Where it outlives a restart; none where it does not.
+    pub snapshot: Option<SnapshotHealth>,
     /// What it would have refused, where it is on trial and refuses nothing.
     pub would_refuse: Option<WouldRefuse>,
+}
+
+/// The state of a source's snapshot on disk.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct SnapshotHealth {
+    /// Its path.
+    pub path: String,
+    /// Why it is not kept, or was not used at the start.
+    pub last_error: Option<String>,
 }
 
 /// Requests that a source on trial would have refused.
@@ -203,8 +216,15 @@ impl FeedHealth {
             cut_offs,
             ignored: revocations.freshness.ignored(),
             last_error: revocations.freshness.trouble(),
+            snapshot: revocations.on_disk.as_ref().map(SnapshotHealth::of),
             would_refuse,
         }
+    }
+}
+
+impl SnapshotHealth {
+    fn of(on_disk: &OnDisk) -> Self {
+        Self { path: on_disk.path.clone(), last_error: on_disk.trouble() }
     }
 }
 

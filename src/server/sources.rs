@@ -1,5 +1,6 @@
 //! Settings of sources as they were said, and what their tasks are made from.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -9,6 +10,7 @@ use super::settings::{DEFAULT_LIFETIME, IssuerSettings, KeysSetting, claim_names
 use crate::background::ask::{Checked, Target};
 use crate::background::fetch::Fetcher;
 use crate::background::pull::Assignment;
+use crate::background::snapshot::Snapshot;
 use crate::background::source::{Common, Credentials, Kind, Place, SourceSettings};
 use crate::limits;
 use crate::redact::without_query;
@@ -16,6 +18,8 @@ use crate::revocation::Revocations;
 use crate::revocation::entry::{CLAIMS, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
 
+pub(super) const SNAPSHOT_REMEDY: &str =
+    "Give each source a file of its own, as state/revocations.bin; for tenants, with {tenant} in its path";
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What is known through a source, nothing yet, and what its task is made from.
@@ -77,7 +81,17 @@ pub(super) fn source(
         );
         revocations = revocations.on_trial();
     }
-    Ok((revocations, Assignment { target, common: common.clone(), long_poll, rules }))
+    let mut snapshot = None;
+    if let Some(path) = &common.snapshot {
+        if path.file_name().is_none() {
+            let problem = "it names no file";
+            return Err(StartError::new("snapshot", path.display().to_string(), problem, SNAPSHOT_REMEDY));
+        }
+        snapshot =
+            Some(Arc::new(Mutex::new(Snapshot::new(path.clone(), &settings.name, &revocations.source))));
+        revocations = revocations.kept_at(path.display().to_string());
+    }
+    Ok((revocations, Assignment { target, common: common.clone(), long_poll, rules, snapshot }))
 }
 
 /// The rules for what this process revokes itself: what any of its sources may say, and no end where tokens have none.

@@ -10,7 +10,7 @@ use super::ResourceServer;
 use super::error::StartError;
 use super::prepared::Prepared;
 use super::settings::{IssuerSettings, Settings};
-use super::tenants;
+use super::{sources, tenants};
 use crate::background::fetch::{Fetcher, Shared};
 use crate::background::tenancy::Tenancy;
 use crate::background::{Background, Surroundings};
@@ -74,13 +74,20 @@ fn prepare(settings: &Settings) -> Result<(Plan, Vec<Prepared>), StartError> {
     }
     let news = watch::Sender::new(());
     let mut shared = Shared::default();
-    let mut names = HashSet::new();
+    let (mut names, mut snapshots) = (HashSet::new(), HashSet::new());
     let (mut prepared, mut tenancies) = (Vec::new(), Vec::new());
     for issuer in &settings.issuers {
         if !names.insert(issuer.name.as_str()) {
             let remedy = "Name each issuer once; several audiences go into one";
             let setting = if issuer.tenants.is_some() { "tenants" } else { "issuer" };
             return Err(StartError::new(setting, &issuer.name, "it is named twice", remedy));
+        }
+        for path in issuer.sources.iter().filter_map(|source| source.common.snapshot.as_ref()) {
+            if !snapshots.insert(path) {
+                let (path, problem) = (path.display().to_string(), "another source is kept there");
+                let error = StartError::new("snapshot", path, problem, sources::SNAPSHOT_REMEDY);
+                return Err(error.about(&issuer.name));
+            }
         }
         if let Some(tenants) = &issuer.tenants {
             let some = tenants::tenancy(issuer, tenants, &settings.clock, &mut shared);

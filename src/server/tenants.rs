@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::error::StartError;
 use super::prepared::Prepared;
 use super::settings::{IssuerSettings, KeysSetting};
+use super::sources::SNAPSHOT_REMEDY;
 use super::start;
 use crate::background::Surroundings;
 use crate::background::fetch::{Fetcher, Shared};
@@ -32,6 +33,11 @@ impl IssuerSettings {
         own.audiences.iter_mut().for_each(|audience| *audience = fill(audience));
         if let KeysSetting::Url(url) = &mut own.keys {
             *url = fill(url);
+        }
+        for path in own.sources.iter_mut().filter_map(|source| source.common.snapshot.as_mut()) {
+            if let Some(text) = path.to_str() {
+                *path = permitted.fill(text, name).into();
+            }
         }
         own.sources.iter_mut().flat_map(SourceSettings::urls_mut).for_each(|url| *url = fill(url));
         own
@@ -88,6 +94,12 @@ fn check_urls(settings: &IssuerSettings, permitted: &Permission) -> Result<(), S
         permitted.check_url(url).map_err(complaint("jwks_url", url))?;
     }
     for source in &settings.sources {
+        if let Some(path) = &source.common.snapshot
+            && !permitted.tells_apart(&path.to_string_lossy())
+        {
+            let path = path.display().to_string();
+            return Err(StartError::because("snapshot", path, TenantsError::OneForAll, SNAPSHOT_REMEDY));
+        }
         if let Some(url) = source.token_endpoint() {
             permitted.check_url(url).map_err(complaint("token_endpoint", url))?;
         }

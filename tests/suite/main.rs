@@ -25,6 +25,7 @@ mod routes;
 mod rows;
 mod scripted;
 mod signed_feed;
+mod snapshot;
 mod sources;
 mod start;
 mod storm;

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::super::ask::{Content, Place, Reply, off_thread};
 use super::super::pull_error::PullError;
 use super::super::take_in::{self, Age, Taken};
+use super::kept::lock;
 use super::{Complete, Puller};
 use crate::clock::UnixTime;
 use crate::limits;
+use crate::revocation::entry::Entry;
 
 impl Puller {
     /// All pages of one answer, or the rest of them.
@@ -102,9 +104,26 @@ impl Puller {
     async fn take_in(&mut self, content: Content) -> Result<Taken, PullError> {
         let (issuer, revocations) = (Arc::clone(&self.issuer), Arc::clone(&self.revocations));
         let (rules, now, weight) = (Arc::clone(&self.rules), self.around.clock.now(), content.weight());
-        let work = move || take_in::take_in(content, issuer.name.as_str(), &revocations, &rules, now);
+        // Beside many entries a page may take long to put in its place, however small it is.
+        let weight = if revocations.is_large() { usize::MAX } else { weight };
+        let (snapshot, ignore) = (self.snapshot.clone(), self.common.ignore_unknown_entries);
+        let work = move || {
+            let note = |entries: &[Entry], as_of, has_flaw| {
+                let Some(snapshot) = &snapshot else { return Ok(()) };
+                let mut snapshot = lock(snapshot);
+                if has_flaw && !ignore {
+                    snapshot.note_flaw()?;
+                }
+                snapshot.note_entries(&revocations.news(entries, now), as_of)
+            };
+            take_in::take_in(content, issuer.name.as_str(), &revocations, &rules, now, note)
+        };
         let taken = off_thread(weight, work).await??;
         self.note_flaws(&taken);
+        if let Some(error) = taken.not_noted {
+            self.note_snapshot(Some(error));
+            return Ok(Taken { not_noted: None, ..taken });
+        }
         Ok(taken)
     }
 

@@ -83,9 +83,9 @@ fn kept(folder: &Folder) -> Snapshot {
     let known = revocations();
     known.apply(&[entry("jti", "t-1", None)], NOW.wall, NOW).unwrap();
     let mut snapshot = folder.open();
-    assert!(snapshot.load().unwrap().is_none() && snapshot.is_due());
-    snapshot.replace(&known.export(NOW), Some(&answered("c1"))).unwrap();
-    assert!(!snapshot.is_due());
+    assert!(snapshot.load().unwrap().is_none() && snapshot.is_due(NOW.wall));
+    snapshot.replace(&known.export(NOW), Some(&answered("c1")), NOW.wall).unwrap();
+    assert!(!snapshot.is_due(NOW.wall));
     snapshot
 }
 
@@ -163,8 +163,8 @@ fn a_damaged_or_truncated_image_is_refused() {
     // And it is made anew.
     let mut snapshot = folder.open();
     snapshot.load().unwrap_err();
-    assert!(snapshot.is_due());
-    snapshot.replace(&revocations().export(NOW), None).unwrap();
+    assert!(snapshot.is_due(NOW.wall));
+    snapshot.replace(&revocations().export(NOW), None, NOW.wall).unwrap();
     assert!(folder.open().load().unwrap().is_some());
 }
 
@@ -192,18 +192,20 @@ fn what_is_not_ours_is_left_alone() {
     fs::write(folder.path(), "root:x:0:0").unwrap();
     let mut snapshot = folder.open();
     assert!(matches!(snapshot.load(), Err(SnapshotError::NotASnapshot(_))));
-    assert!(!snapshot.is_due() && snapshot.replace(&revocations().export(NOW), None).is_err());
+    assert!(
+        !snapshot.is_due(NOW.wall) && snapshot.replace(&revocations().export(NOW), None, NOW.wall).is_err()
+    );
     assert_eq!(fs::read(folder.path()).unwrap(), b"root:x:0:0");
     drop(snapshot);
     fs::remove_file(folder.path()).unwrap();
     drop(kept(&folder));
     let mut others = Snapshot::new(folder.path(), "https://other.example/", SOURCE);
     assert!(matches!(others.load(), Err(SnapshotError::OtherIssuer { .. })));
-    assert!(others.replace(&revocations().export(NOW), None).is_err());
+    assert!(others.replace(&revocations().export(NOW), None, NOW.wall).is_err());
     drop(others);
     let mut moved = Snapshot::new(folder.path(), ISSUER, "https://as.example/v2/revocations");
     assert!(matches!(moved.load(), Err(SnapshotError::OtherSource { .. })));
-    moved.replace(&revocations().export(NOW), None).unwrap();
+    moved.replace(&revocations().export(NOW), None, NOW.wall).unwrap();
 }
 
 #[test]
@@ -214,13 +216,16 @@ fn one_process_writes_and_the_next_takes_over() {
     assert!(second.load().unwrap().is_some(), "what is there may be read");
     assert!(matches!(second.check_kept(), Err(SnapshotError::Locked(_))));
     second.note_entries(&[entry("jti", "of the second", None)], NOW.wall).unwrap();
-    assert!(matches!(second.replace(&revocations().export(NOW), None), Err(SnapshotError::Locked(_))));
+    assert!(matches!(
+        second.replace(&revocations().export(NOW), None, NOW.wall),
+        Err(SnapshotError::Locked(_))
+    ));
     first.note_entries(&[entry("jti", "of the first", None)], NOW.wall).unwrap();
     drop(first);
     let known = revocations();
     known.apply(&[entry("jti", "of the second", None)], NOW.wall, NOW).unwrap();
-    assert!(second.is_due());
-    second.replace(&known.export(NOW), None).unwrap();
+    assert!(second.is_due(NOW.wall));
+    second.replace(&known.export(NOW), None, NOW.wall).unwrap();
     second.check_kept().unwrap();
     drop(second);
     assert!(revokes(&restored(&folder).0, r#"{"jti":"of the second"}"#));
@@ -232,13 +237,14 @@ fn one_process_writes_and_the_next_takes_over() {
 fn on_a_full_disk_there_is_no_snapshot_until_one_can_be_written() {
     let folder = Folder::new();
     let mut snapshot = kept(&folder);
-    snapshot.journal.as_mut().unwrap().fill_the_disk();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    snapshot.journal.as_mut().unwrap().divert(full);
     let error = snapshot.note_entries(&[entry("jti", "t-2", None)], NOW.wall).unwrap_err();
     assert!(error.to_string().contains("No space left"), "{error}");
-    assert!(!folder.path().exists() && snapshot.is_due());
+    assert!(!folder.path().exists() && snapshot.is_due(NOW.wall));
     // Without a snapshot there is nothing to lack anything.
     snapshot.note_entries(&[entry("jti", "t-3", None)], NOW.wall).unwrap();
-    snapshot.replace(&revocations().export(NOW), None).unwrap();
+    snapshot.replace(&revocations().export(NOW), None, NOW.wall).unwrap();
     assert!(folder.path().exists());
 }
 
