@@ -259,3 +259,33 @@ fn only_its_owner_may_read_it() {
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", file.path());
     }
 }
+
+/// `cargo test --release --lib a_million -- --ignored --nocapture`: what loading costs, by the clock on the wall.
+#[test]
+#[ignore = "measures"]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn a_million_identifiers_from_disk() {
+    let folder = Folder::new();
+    let known = revocations();
+    for part in 0..100 {
+        let entries: Vec<_> = (0..10_000).map(|n| entry("jti", &format!("{part}-{n}"), None)).collect();
+        known.apply(&entries, NOW.wall, NOW).unwrap();
+    }
+    let mut snapshot = folder.open();
+    snapshot.load().unwrap();
+    let start = std::time::Instant::now();
+    snapshot.replace(&known.export(NOW), Some(&answered("c")), NOW.wall).unwrap();
+    println!("written in {:?}, {} bytes", start.elapsed(), fs::metadata(folder.path()).unwrap().len());
+    drop(snapshot);
+    let mut times: Vec<_> = (0..9)
+        .map(|_| {
+            let start = std::time::Instant::now();
+            let (known, last) = restored(&folder);
+            let took = start.elapsed();
+            assert!(last.is_some() && revokes(&known, r#"{"jti":"99-9999"}"#));
+            took
+        })
+        .collect();
+    times.sort_unstable();
+    println!("loaded in {:?}, median of {}", times[times.len() / 2], times.len());
+}
