@@ -23,7 +23,7 @@ use crate::policy::profile::{Profile, Rules};
 use crate::policy::{self, Policy, WhenStale};
 use crate::redact::Shown;
 use crate::rejection::RejectionKind;
-use crate::request::{AccessToken, Judge, Stop};
+use crate::request::{AccessToken, Judge, Stop, Verdicts};
 use crate::revocation::Revocations;
 use crate::revocation::entry::{CLAIMS, Entry, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
@@ -45,7 +45,7 @@ fn now() -> Now {
 }
 
 /// The request's way, with settings and a clock that stand still.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "nobody but the targets sees it")]
 pub struct Frozen {
     judge: Judge,
     policy: Policy,
@@ -81,7 +81,10 @@ impl Frozen {
         };
         let name = Issuer::try_from(ISSUER).ok()?;
         let issuer = TrustedIssuer { name, rules, keys, revocations: Some(known.0) };
-        Some(Self { judge: Judge::new([Arc::new(issuer)]), policy: policy::scope(SCOPE) })
+        Some(Self {
+            judge: Judge::new([Arc::new(issuer)], Verdicts::new(1 << 20)),
+            policy: policy::scope(SCOPE),
+        })
     }
 
     /// The whole way of an `Authorization` value. No kind: the key is worth asking for.

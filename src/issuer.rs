@@ -14,3 +14,10 @@ pub(crate) struct TrustedIssuer {
     /// None where the operator said `.without_revocation()`.
     pub(crate) revocations: Option<Revocations>,
 }
+
+impl TrustedIssuer {
+    /// Every source of revocations.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Revocations> {
+        self.revocations.iter()
+    }
+}

@@ -23,6 +23,8 @@ pub(crate) struct Members(Box<[Member]>);
 /// One object that owns its text: a claims set or a feed entry.
 pub(crate) struct Object {
     text: Box<str>,
+    /// Where the object ends in the text.
+    end: usize,
     members: Members,
 }
 
@@ -62,12 +64,30 @@ impl Members {
 impl Object {
     /// Reads `text` as one object; see [`Members::parse`].
     pub(crate) fn parse(text: Box<str>, depth: usize, members: usize) -> Result<Self, Error> {
-        Members::parse(&text, depth, members).map(|members| Self { text, members })
+        let end = text.len();
+        Self::parse_start(text, end, depth, members)
+    }
+
+    /// Reads the first `end` bytes of `text` as one object. The rest is kept beside it, see [`Object::rest`], so that both
+    /// take one allocation.
+    pub(crate) fn parse_start(
+        text: Box<str>,
+        end: usize,
+        depth: usize,
+        members: usize,
+    ) -> Result<Self, Error> {
+        let json = text.get(..end).ok_or(Error { reason: "text too short", at: text.len() })?;
+        Members::parse(json, depth, members).map(|members| Self { text, end, members })
     }
 
     /// The JSON text itself.
     pub(crate) fn text(&self) -> &str {
-        &self.text
+        self.text.get(..self.end).unwrap_or_default()
+    }
+
+    /// What stood behind the object.
+    pub(crate) fn rest(&self) -> &str {
+        self.text.get(self.end..).unwrap_or_default()
     }
 
     /// The value of `name`.
@@ -78,6 +98,11 @@ impl Object {
     /// All members in the order of the text.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
         self.members.iter(&self.text)
+    }
+
+    /// Bytes on the heap, but for what the allocator adds.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.text.len() + size_of_val(&*self.members.0)
     }
 }
 

@@ -88,5 +88,5 @@ pub use revocation::freshness::FreshnessState;
 pub use scope::{ScopeError, ScopeToken};
 pub use server::{
     Builder, Complete, FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, NeedsAudience, NeedsIssuer,
-    NeedsRevocation, ResourceServer, StartError, danger,
+    NeedsRevocation, ResourceServer, StartError, VerdictsHealth, danger,
 };

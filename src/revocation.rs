@@ -7,6 +7,7 @@
 //! A false "live" lets somebody in whose access has ended: nothing here may forget an entry that is in force. A false
 //! "revoked" costs one trip to the authorization server for a new token: that is the side to err on.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -34,6 +35,7 @@ pub(crate) struct Revocations {
     fingerprints: Fingerprints,
     state: ArcSwap<State>,
     writer: Mutex<Writer>,
+    epoch: AtomicU64,
     pub(crate) freshness: Freshness,
     /// Where they come from, as health shows it.
     pub(crate) source: String,
@@ -52,6 +54,7 @@ impl Revocations {
             fingerprints: Fingerprints::random(),
             state: ArcSwap::default(),
             writer: Mutex::default(),
+            epoch: AtomicU64::new(0),
             freshness,
             source,
         }
@@ -77,7 +80,13 @@ impl Revocations {
         let mut state = State::clone(&self.state.load());
         let outcome = writer.apply(&mut state, &self.fingerprints, entries, now);
         self.state.store(Arc::new(state));
+        self.epoch.fetch_add(1, Ordering::Release);
         outcome
+    }
+
+    /// Grows after anything was added that could newly revoke a token: who reads it before looking misses nothing of it.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
     }
 
     /// Lets go of what can no longer matter. For the background's way: it may take a while.

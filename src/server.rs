@@ -19,7 +19,7 @@ mod start;
 
 pub use builder::{Builder, Complete, NeedsAudience, NeedsIssuer, NeedsRevocation};
 pub use error::StartError;
-pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth};
+pub use health::{FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, VerdictsHealth};
 
 /// An OAuth 2.0 resource server: whom it trusts, what it demands, and what has been revoked.
 ///
@@ -96,7 +96,7 @@ impl ResourceServer {
     /// How old the knowledge about each issuer is, and what went wrong last.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::of(&self.issuers, self.gate.clock.uptime())
+        Health::of(&self.issuers, self.gate.judge.kept(), self.gate.clock.uptime())
     }
 
     /// Waits until every issuer's keys and revocations are known. Returns at once after [`Builder::start`]; meant for

@@ -2,19 +2,36 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{
     self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
 };
+use aws_lc_rs::{digest, hmac};
 
 use crate::algorithm::{Algorithm, Algorithms, KeyType};
 use crate::limits;
 
 /// A key and what it may verify. jsonwebtoken parses the key anew for every token; this one is parsed at load.
 pub(crate) struct VerifyingKey {
+    id: KeyId,
     kid: Option<Box<str>>,
     key_type: KeyType,
     verifiers: Box<[(Algorithm, Verifier)]>,
+}
+
+/// Which key it is, whatever the set calls it: a digest of its kind and material.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyId([u8; 16]);
+
+impl KeyId {
+    fn of(key_type: KeyType, parts: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&[key_type as u8]);
+        for part in parts {
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part);
+        }
+        Self(*context.finish().as_ref().first_chunk().unwrap_or(&[0; 16]))
+    }
 }
 
 enum Verifier {
@@ -71,7 +88,8 @@ impl VerifyingKey {
         if e.last().is_none_or(|last| last % 2 == 0) || e == [1] {
             return Err(KeyError::RsaExponent);
         }
-        Self::public(kid, KeyType::Rsa, algorithms, |algorithm| {
+        let id = KeyId::of(KeyType::Rsa, &[n, e]);
+        Self::public(id, kid, KeyType::Rsa, algorithms, |algorithm| {
             RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).ok()
         })
     }
@@ -94,14 +112,17 @@ impl VerifyingKey {
             return Err(KeyError::NotAPoint);
         }
         let point = [&[4], x, y].concat();
-        Self::public(kid, key_type, algorithms, |algorithm| {
+        Self::public(KeyId::of(key_type, &[x, y]), kid, key_type, algorithms, |algorithm| {
             ParsedPublicKey::new(curve_parameters(algorithm)?, &point).ok()
         })
     }
 
     /// An Ed25519 public key of 32 bytes.
     pub(crate) fn ed25519(kid: Option<Box<str>>, x: &[u8], algorithms: Algorithms) -> Result<Self, KeyError> {
-        Self::public(kid, KeyType::Ed25519, algorithms, |_| ParsedPublicKey::new(&signature::ED25519, x).ok())
+        let id = KeyId::of(KeyType::Ed25519, &[x]);
+        Self::public(id, kid, KeyType::Ed25519, algorithms, |_| {
+            ParsedPublicKey::new(&signature::ED25519, x).ok()
+        })
     }
 
     /// A secret shared with the authorization server. `weak` lets short ones pass.
@@ -118,10 +139,11 @@ impl VerifyingKey {
             }
             verifiers.push((algorithm, Verifier::Secret(Box::new(hmac::Key::new(hash, secret)))));
         }
-        Self::of(None, KeyType::Secret, verifiers)
+        Self::of(KeyId::of(KeyType::Secret, &[secret]), None, KeyType::Secret, verifiers)
     }
 
     fn public(
+        id: KeyId,
         kid: Option<Box<str>>,
         key_type: KeyType,
         algorithms: Algorithms,
@@ -133,10 +155,11 @@ impl VerifyingKey {
             .map(|algorithm| Some((algorithm, Verifier::Public(parse(algorithm)?))))
             .collect::<Option<Vec<_>>>()
             .ok_or(KeyError::NotAPoint)?;
-        Self::of(kid, key_type, verifiers)
+        Self::of(id, kid, key_type, verifiers)
     }
 
     fn of(
+        id: KeyId,
         kid: Option<Box<str>>,
         key_type: KeyType,
         verifiers: Vec<(Algorithm, Verifier)>,
@@ -147,7 +170,11 @@ impl VerifyingKey {
         if kid.as_ref().is_some_and(|kid| kid.len() > limits::KEY_ID_BYTES) {
             return Err(KeyError::LongKeyId);
         }
-        Ok(Self { kid, key_type, verifiers: verifiers.into_boxed_slice() })
+        Ok(Self { id, kid, key_type, verifiers: verifiers.into_boxed_slice() })
+    }
+
+    pub(crate) fn id(&self) -> KeyId {
+        self.id
     }
 
     pub(crate) fn kid(&self) -> Option<&str> {

@@ -3,32 +3,25 @@
 use std::sync::Arc;
 
 use crate::clock::{Now, UnixTime};
-use crate::issuer::TrustedIssuer;
 use crate::json::{Object, Value};
 use crate::names::spellings;
 use crate::numeric_date;
 use crate::policy::profile::{Rules, Shape};
 use crate::rejection::RejectionKind;
 
-use super::signature::Signed;
+use super::facts::{Facts, Held, Place, Tag};
+use super::header::Header;
+use super::signature::{Parts, Signed};
+use super::typed::Typed;
+use super::verdict::Recalled;
 
 /// Proof that a token is meant for us and valid at this moment.
-pub(super) struct Current(Arc<Facts>);
+pub(super) struct Current(Held);
 
 impl Current {
-    pub(super) fn into_facts(self) -> Arc<Facts> {
+    pub(super) fn into_held(self) -> Held {
         self.0
     }
-}
-
-/// What a token says, verified. Everything but the clock's part holds for as long as the settings do.
-#[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) issuer: Arc<TrustedIssuer>,
-    pub(super) claims: Object,
-    pub(super) expires_at: UnixTime,
-    pub(super) not_before: Option<UnixTime>,
-    pub(super) issued_at: Option<UnixTime>,
 }
 
 /// Strings where they are present, whatever the profile.
@@ -36,7 +29,7 @@ const STRINGS: [&str; 3] = ["sub", "client_id", "jti"];
 
 /// Judges a freshly verified token.
 pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> {
-    let (issuer, header, claims) = signed.into_parts();
+    let Parts { issuer, header, claims, key, generation, name } = signed.into_parts();
     let rules = &issuer.rules;
     check_kind(&header, &claims, rules.profile.shape())?;
     check_shape(&claims, rules)?;
@@ -47,23 +40,36 @@ pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> 
     let expires_at = date(&claims, "exp")?.ok_or(RejectionKind::MissingClaim)?;
     let not_before = date(&claims, "nbf")?;
     let issued_at = date(&claims, "iat")?;
-    let facts = Facts { expires_at, not_before, issued_at, claims, issuer };
+    let facts = Facts {
+        issuer,
+        header,
+        claims,
+        expires_at,
+        not_before,
+        issued_at,
+        key,
+        seen_in: Tag::of(generation),
+        looked_at: Tag::never(),
+        name,
+        place: Place::default(),
+        typed: Typed::default(),
+    };
     check_lifetime(&facts)?;
     check_clock(&facts, now)?;
-    Ok(Current(Arc::new(facts)))
+    Ok(Current(Held::Shared(Arc::new(facts))))
 }
 
 /// Judges by the clock alone a token that has passed [`check`] before.
-pub(super) fn check_again(facts: &Arc<Facts>, now: Now) -> Result<Current, RejectionKind> {
-    check_clock(facts, now)?;
-    Ok(Current(Arc::clone(facts)))
+pub(super) fn check_again(recalled: Recalled, now: Now) -> Result<Current, RejectionKind> {
+    let facts = recalled.into_held();
+    check_clock(&facts, now)?;
+    Ok(Current(facts))
 }
 
 /// An access token, and no other JWT that the issuer signs (RFC 8725 §3.11, §3.12).
-fn check_kind(header: &Object, claims: &Object, shape: &Shape) -> Result<(), RejectionKind> {
-    let typ = header.get("typ").and_then(Value::into_string);
+fn check_kind(header: &Header, claims: &Object, shape: &Shape) -> Result<(), RejectionKind> {
     let is = |(name, value): &(&str, &str)| matches!(claims.get(name), Some(Value::String(text)) if text == *value);
-    let is_access_token = shape.accepts_type(typ.as_deref())
+    let is_access_token = shape.accepts_type(header.typ.as_deref())
         && shape.fixed.iter().all(is)
         && !shape.foreign.iter().any(|name| claims.get(name).is_some());
     if is_access_token { Ok(()) } else { Err(RejectionKind::WrongType) }

@@ -20,12 +20,14 @@ use super::{Stop, UnknownKey};
 pub(super) struct Keyed<'a> {
     content: Content<'a>,
     issuer: Arc<TrustedIssuer>,
+    generation: u64,
     keys: Guard<Arc<KeySet>>,
 }
 
 impl<'a> Keyed<'a> {
-    pub(super) fn into_parts(self) -> (Content<'a>, Arc<TrustedIssuer>, Guard<Arc<KeySet>>) {
-        (self.content, self.issuer, self.keys)
+    /// The keys are of this generation at least.
+    pub(super) fn into_parts(self) -> (Content<'a>, Arc<TrustedIssuer>, u64, Guard<Arc<KeySet>>) {
+        (self.content, self.issuer, self.generation, self.keys)
     }
 }
 
@@ -40,25 +42,25 @@ pub(super) fn choose<'a>(
         Some(Value::String(name)) => issuers.get(name.as_ref()).ok_or(RejectionKind::UnknownIssuer)?,
         _ => return Err(RejectionKind::UnknownIssuer.into()),
     };
-    if !issuer.rules.algorithms.contains(content.algorithm) {
+    if !issuer.rules.algorithms.contains(content.header.algorithm) {
         return Err(RejectionKind::WrongAlgorithm.into());
     }
+    let generation = issuer.keys.generation();
     let keys = issuer
         .keys
         .current(now.uptime)
         .ok_or_else(|| Rejection::new(RejectionKind::NoKeys).retry_after(limits::BACKOFF_BLIND))?;
-    let kid = content.kid();
-    if keys.candidates(kid.as_deref(), content.algorithm).next().is_none() {
+    let kid = content.header.kid.as_deref();
+    if keys.candidates(kid, content.header.algorithm).next().is_none() {
         // A key that is published, but not for this algorithm, is no news.
-        let published = kid.as_deref().is_some_and(|kid| keys.has_kid(kid));
+        let published = kid.is_some_and(|kid| keys.has_kid(kid));
         return Err(if published {
             RejectionKind::UnknownKey.into()
         } else {
-            unknown(issuer, kid.as_deref(), RejectionKind::UnknownKey, now)
+            unknown(issuer, kid, RejectionKind::UnknownKey, now)
         });
     }
-    drop(kid);
-    Ok(Keyed { issuer: Arc::clone(issuer), keys, content })
+    Ok(Keyed { issuer: Arc::clone(issuer), generation, keys, content })
 }
 
 /// No key that we know has signed this: a forgery, or a key younger than our look at the issuer's set. Only a fetch can

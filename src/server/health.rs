@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::issuer::TrustedIssuer;
 use crate::keys::{KeyRing, VerifyingKey};
 use crate::redact::Shown;
+use crate::request::Kept;
 use crate::revocation::Revocations;
 use crate::revocation::freshness::FreshnessState;
 
@@ -17,6 +18,18 @@ use crate::revocation::freshness::FreshnessState;
 pub struct Health {
     /// One for each issuer, in the order in which they were named.
     pub issuers: Vec<IssuerHealth>,
+    /// What is remembered of tokens that were admitted.
+    pub verdicts: VerdictsHealth,
+}
+
+/// The verdict cache: see [`Builder::verdict_cache`](crate::Builder::verdict_cache).
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct VerdictsHealth {
+    /// Tokens.
+    pub entries: u64,
+    /// Bytes that they take, about.
+    pub bytes: u64,
 }
 
 /// The state of one issuer.
@@ -82,13 +95,14 @@ pub struct FeedHealth {
 }
 
 impl Health {
-    pub(super) fn of(issuers: &[Arc<TrustedIssuer>], uptime: Duration) -> Self {
+    pub(super) fn of(issuers: &[Arc<TrustedIssuer>], kept: Kept, uptime: Duration) -> Self {
         let issuer = |issuer: &Arc<TrustedIssuer>| IssuerHealth {
             issuer: issuer.name.to_string(),
             keys: KeysHealth::of(&issuer.keys, uptime),
             feeds: issuer.revocations.iter().map(|revocations| FeedHealth::of(revocations, uptime)).collect(),
         };
-        Self { issuers: issuers.iter().map(issuer).collect() }
+        let verdicts = VerdictsHealth { entries: kept.entries, bytes: kept.bytes };
+        Self { issuers: issuers.iter().map(issuer).collect(), verdicts }
     }
 
     /// Whether every issuer's tokens can be judged now: its keys and its feed are usable.

@@ -16,7 +16,7 @@ use crate::issuer::TrustedIssuer;
 use crate::middleware::metadata::ResourceMetadata;
 use crate::middleware::{Gate, Realm};
 use crate::redact::without_query;
-use crate::request::Judge;
+use crate::request::{Judge, Verdicts};
 use crate::revocation::Revocations;
 use crate::revocation::freshness::Freshness;
 
@@ -164,7 +164,7 @@ fn assemble(
     let first_audience = settings.issuers.first().and_then(|issuer| issuer.audiences.first());
     let realm = settings.realm.as_ref().or(first_audience).map_or("", String::as_str);
     let gate = Gate {
-        judge: Judge::new(issuers.iter().cloned()),
+        judge: Judge::new(issuers.iter().cloned(), Verdicts::new(settings.verdict_cache)),
         clock: Arc::clone(&settings.clock),
         realm: Realm::new(realm, metadata.as_ref().map(ResourceMetadata::url)),
         _background: background,

@@ -204,7 +204,7 @@ async fn given_keys_need_nobody() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own client")]
-async fn fetch(url: &str) -> String {
+pub(crate) async fn fetch(url: &str) -> String {
     let body = reqwest::Client::new().get(url).send().await.unwrap().bytes().await.unwrap();
     String::from_utf8(body.to_vec()).unwrap()
 }

@@ -14,4 +14,5 @@ mod routes;
 mod rows;
 mod start;
 mod tokens;
+mod verdict_cache;
 mod world;
