@@ -106,7 +106,7 @@ impl World {
     }
 
     /// A verification with the key parsed beforehand, and nothing else: the floor.
-    fn floor(&self, algorithm: Algorithm, value: &HeaderValue) -> Box<dyn FnMut() + use<>> {
+    fn floor(&self, algorithm: Algorithm, value: &HeaderValue) -> Box<dyn FnMut()> {
         let token = value.to_str().unwrap().strip_prefix("Bearer ").unwrap();
         let (message, signature) = token.rsplit_once('.').unwrap();
         let message = message.as_bytes().to_vec();
@@ -158,7 +158,7 @@ fn bare(service: &mut Inner, value: &HeaderValue) {
     poll_once(service.call(request(Some(value))));
 }
 
-fn turns<T>(all: &[T]) -> impl FnMut() -> &T {
+fn turns<'a, T>(all: &'a [T]) -> impl FnMut() -> &'a T {
     let mut turn = 0;
     move || {
         turn = (turn + 1) % all.len();

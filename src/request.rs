@@ -123,3 +123,6 @@ impl Judge {
         self.issuers.get(token.issuer()).is_some_and(|issuer| token.comes_from(issuer))
     }
 }
+
+#[cfg(test)]
+mod tests;
