@@ -32,7 +32,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Resolves when [`Clock::uptime`] has advanced by `duration`.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Both readings, taken once for each request.
+    /// Both readings, taken once for each request. They may be some milliseconds old: what tokens say is in seconds.
     fn now(&self) -> Now {
         Now { wall: self.wall(), uptime: self.uptime() }
     }

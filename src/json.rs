@@ -9,8 +9,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+mod distinct;
 mod escape;
 mod member;
+mod plain;
 mod scan;
 
 pub(crate) use member::Error;

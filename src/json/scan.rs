@@ -2,13 +2,13 @@
 
 use smallvec::SmallVec;
 
-use super::escape::unicode_escape;
+use super::distinct::Seen;
+use super::escape::escape_length;
 use super::member::{Error, Kind, Member, Name, Span};
+use super::plain::plain;
 
 /// Members that take no allocation until it is known how many there are: more than most tokens have.
 const USUAL: usize = 24;
-/// Names that are compared each with each; more of them are sorted.
-const FEW: usize = 16;
 
 type Members = SmallVec<[Member; USUAL]>;
 
@@ -289,71 +289,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Result<(), Error> {
-        match self.bytes.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u') => {
-                let rest = self.text.get(self.at..).unwrap_or_default();
-                let Some((_, length)) = unicode_escape(rest) else {
-                    return self.fail("bad unicode escape");
-                };
-                self.at += length;
-            }
-            _ => return self.fail("bad escape"),
+        match escape_length(self.text.get(self.at..).unwrap_or_default()) {
+            Ok(length) => self.at += length,
+            Err(reason) => return self.fail(reason),
         }
         Ok(())
     }
-}
-
-/// Whether two names of an object are the same, whatever their spelling.
-#[derive(Default)]
-struct Seen {
-    /// A bit for each name; several may share one.
-    bits: u64,
-    /// Where there are many names, or some with escapes, all are sorted at the end: a stranger must not make us compare each
-    /// with each.
-    count: usize,
-    escaped: bool,
-}
-
-impl Seen {
-    /// Whether `name` is one of the others for certain.
-    #[inline]
-    fn is_repeated(&mut self, name: Name, mut others: impl Iterator<Item = Name>, text: &str) -> bool {
-        self.count += 1;
-        self.escaped |= name.is_escaped();
-        let bit = name.bit();
-        let shared = self.bits & bit != 0;
-        self.bits |= bit;
-        shared && self.count <= FEW && others.any(|other| name.is_same(other, text))
-    }
-
-    /// Whether any name is there twice, when all of them are known.
-    fn has_repeated(&self, names: impl Iterator<Item = Name>, text: &str) -> bool {
-        if self.count <= FEW && !self.escaped {
-            return false;
-        }
-        let mut names: Vec<_> = names.map(|name| name.of(text)).collect();
-        names.sort_unstable();
-        names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
-    }
-}
-
-/// How many bytes at the start stand for themselves in a string. Eight at a time: most of a token is strings.
-#[inline]
-fn plain(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES << 7;
-    // The lowest byte that each of these marks is one below `least`, or equal; there may be false marks above it.
-    let below = |word: u64, least: u64| word.wrapping_sub(ONES * least) & !word & HIGH;
-    let is = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (place, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let marks = below(word, 0x20) | is(word, b'"') | is(word, b'\\');
-        if marks != 0 {
-            return place * 8 + marks.trailing_zeros() as usize / 8;
-        }
-    }
-    let special = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-    bytes.len() - rest.len() + special.unwrap_or(rest.len())
 }

@@ -44,7 +44,7 @@ impl Room {
 
 /// Splits and reads the token; each part is bounded before it is decoded.
 pub(super) fn parse<'a>(unseen: Unseen<'a>, room: &'a mut Room) -> Result<Parsed<'a>, RejectionKind> {
-    let Unseen { token, name } = unseen;
+    let (token, name) = unseen.into_parts();
     read(token, name, room).map(Parsed).map_err(|kind| {
         // RFC 6750 §3.1: what cannot be a bearer token at all makes the request malformed, not the token invalid.
         if is_b64token(token) { kind } else { RejectionKind::MalformedCredentials }

@@ -34,9 +34,15 @@ impl Recalled {
 
 /// Proof that the cache was asked in vain.
 pub(super) struct Unseen<'a> {
-    pub(super) token: &'a [u8],
-    /// By what it may be kept.
-    pub(super) name: Option<Name>,
+    token: &'a [u8],
+    name: Option<Name>,
+}
+
+impl<'a> Unseen<'a> {
+    /// The token, and by what it may be kept.
+    pub(super) fn into_parts(self) -> (&'a [u8], Option<Name>) {
+        (self.token, self.name)
+    }
 }
 
 /// What the cache makes of a token.
