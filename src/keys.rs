@@ -72,11 +72,13 @@ impl KeyRing {
     }
 
     /// Whether [`KeyRing::current`] has keys.
+    #[inline]
     pub(crate) fn is_current(&self, uptime: Duration) -> bool {
         self.fixed || millis(uptime) < self.good_until.load(Ordering::Acquire)
     }
 
     /// Grows after the set has been replaced: who reads it, then the keys, has at least the keys of that generation.
+    #[inline]
     pub(crate) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }

@@ -85,6 +85,7 @@ impl Revocations {
     }
 
     /// Grows after anything was added that could newly revoke a token: who reads it before looking misses nothing of it.
+    #[inline]
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }

@@ -10,12 +10,14 @@ use crate::rejection::RejectionKind;
 pub(super) struct Bearer<'a>(&'a [u8]);
 
 impl<'a> Bearer<'a> {
+    #[inline]
     pub(super) fn into_token(self) -> &'a [u8] {
         self.0
     }
 }
 
 /// Takes the credentials out of the header. Two headers are refused rather than one of them chosen.
+#[inline]
 pub(super) fn read(headers: &HeaderMap) -> Result<Bearer<'_>, RejectionKind> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let value = all.next().ok_or(RejectionKind::NoCredentials)?.as_bytes();

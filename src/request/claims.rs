@@ -19,6 +19,7 @@ use super::verdict::Recalled;
 pub(super) struct Current(Held);
 
 impl Current {
+    #[inline]
     pub(super) fn into_held(self) -> Held {
         self.0
     }
@@ -60,6 +61,7 @@ pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> 
 }
 
 /// Judges by the clock alone a token that has passed [`check`] before.
+#[inline]
 pub(super) fn check_again(recalled: Recalled, now: Now) -> Result<Current, RejectionKind> {
     let facts = recalled.into_held();
     check_clock(&facts, now)?;
@@ -120,6 +122,7 @@ fn check_lifetime(facts: &Facts) -> Result<(), RejectionKind> {
     if facts.expires_at > from.plus(longest) { Err(RejectionKind::LivesTooLong) } else { Ok(()) }
 }
 
+#[inline]
 fn check_clock(facts: &Facts, now: Now) -> Result<(), RejectionKind> {
     let leeway = facts.issuer.rules.leeway;
     if now.wall >= facts.expires_at.plus(leeway) {

@@ -64,6 +64,7 @@ impl Tag {
 
     /// To be read before the state that it is compared with: then that is at least as new in every part, so that sums of
     /// counters that only grow are equal only where all of them are.
+    #[inline]
     pub(super) fn read(&self) -> u64 {
         self.0.load(Ordering::Acquire)
     }
@@ -84,6 +85,7 @@ pub(super) struct Place {
 }
 
 impl Place {
+    #[inline]
     pub(super) fn note_use(&self) {
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
@@ -95,6 +97,7 @@ impl Place {
         self.used.swap(false, Ordering::Relaxed)
     }
 
+    #[inline]
     pub(super) fn is_kept(&self) -> bool {
         self.kept.load(Ordering::Relaxed)
     }
@@ -123,6 +126,7 @@ pub(super) struct Own {
 impl Deref for Held {
     type Target = Facts;
 
+    #[inline]
     fn deref(&self) -> &Facts {
         match self {
             Self::Shared(facts) => facts,

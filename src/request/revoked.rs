@@ -13,17 +13,20 @@ use super::scopes::Allowed;
 pub(super) struct Live(Held);
 
 impl Live {
+    #[inline]
     pub(super) fn into_held(self) -> Held {
         self.0
     }
 }
 
+#[inline]
 pub(super) fn check(allowed: Allowed, policy: &Policy, now: Now) -> Result<Live, Rejection> {
     let facts = allowed.into_held();
     look(&facts, policy, now)?;
     Ok(Live(facts))
 }
 
+#[inline]
 fn look(facts: &Facts, policy: &Policy, now: Now) -> Result<(), Rejection> {
     let sources = || facts.issuer.sources();
     // Before the entries: news that arrive in between must not lend their freshness to a look at the old ones.

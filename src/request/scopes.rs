@@ -12,11 +12,13 @@ use super::facts::{Facts, Held};
 pub(super) struct Allowed(Held);
 
 impl Allowed {
+    #[inline]
     pub(super) fn into_held(self) -> Held {
         self.0
     }
 }
 
+#[inline]
 pub(super) fn check(current: Current, policy: &Policy) -> Result<Allowed, Rejection> {
     let facts = current.into_held();
     if policy.allows(|wanted| carries(&facts, wanted)) {

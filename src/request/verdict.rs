@@ -27,6 +27,7 @@ impl Recalled {
         Self(token.held().clone())
     }
 
+    #[inline]
     pub(super) fn into_held(self) -> Held {
         self.0
     }
@@ -82,6 +83,7 @@ impl Verdicts {
     }
 
     /// The end of a token is the end of its signature: where it verifies, nobody chose it.
+    #[inline]
     fn name(&self, token: &[u8]) -> Option<Name> {
         self.store.as_ref()?;
         let end: &[u8; 32] = token.last_chunk()?;
@@ -107,6 +109,7 @@ impl Verdicts {
 }
 
 /// Every bit of the product depends on every bit of both.
+#[inline]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     product as u64 ^ (product >> 64) as u64
@@ -114,6 +117,7 @@ fn fold(a: u64, b: u64) -> u64 {
 
 /// Asks whether the token was admitted before and its key still stands. Where a key is gone, or the keys are too old, the
 /// whole way is the one that knows what to say.
+#[inline]
 pub(super) fn recall<'a>(bearer: Bearer<'a>, verdicts: &Verdicts, now: Now) -> Sight<'a> {
     let token = bearer.into_token();
     let name = verdicts.name(token);
@@ -128,6 +132,7 @@ pub(super) fn recall<'a>(bearer: Bearer<'a>, verdicts: &Verdicts, now: Now) -> S
 }
 
 /// Whether the token would still be verified, with the very key that did so before.
+#[inline]
 fn key_stands(facts: &Facts, now: Now) -> bool {
     let ring = &facts.issuer.keys;
     if !ring.is_current(now.uptime) {

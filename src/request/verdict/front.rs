@@ -30,8 +30,9 @@ struct Front {
     slots: Vec<Option<Slot>>,
     /// Which of the ways gives way next.
     turn: usize,
-    /// The uptime at which old ones were last let go of, and how often they were.
+    /// The uptime at which old ones were last let go of, when they will be next, and how often they were.
     tended: Duration,
+    tend_next: Duration,
     rounds: u64,
 }
 
@@ -41,17 +42,24 @@ struct Slot {
 }
 
 /// The verdict on exactly this token, from here or from the store; what is found there is kept here from then on.
+#[inline]
 pub(super) fn find(name: Name, token: &[u8], now: Now, store: &Store) -> Option<Held> {
     let at_hand = FRONT.try_with(|front| {
         let mut front = front.try_borrow_mut().ok()?;
-        if now.uptime.abs_diff(front.tended) >= TEND_EVERY {
+        // Each resource server has a clock of its own.
+        if now.uptime >= front.tend_next || now.uptime < front.tended {
             front.tend(now, store);
         }
         front.get(name, token)
     });
-    if let Ok(Some(own)) = at_hand {
-        return Some(Held::Own(own));
+    match at_hand {
+        Ok(Some(own)) => Some(Held::Own(own)),
+        _ => bring(name, token, store),
     }
+}
+
+#[inline(never)]
+fn bring(name: Name, token: &[u8], store: &Store) -> Option<Held> {
     let facts = store.find(name, token)?;
     if token.len() > limits::FRONT_TOKEN_BYTES {
         return Some(Held::Shared(facts));
@@ -68,15 +76,17 @@ pub(super) fn find(name: Name, token: &[u8], now: Now, store: &Store) -> Option<
 
 impl Front {
     const fn new() -> Self {
-        Self { slots: Vec::new(), turn: 0, tended: Duration::ZERO, rounds: 0 }
+        Self { slots: Vec::new(), turn: 0, tended: Duration::ZERO, tend_next: Duration::ZERO, rounds: 0 }
     }
 
     /// The places that a hash may have.
+    #[inline]
     fn set(&mut self, hash: u64) -> Option<&mut [Option<Slot>]> {
         let first = hash as usize % (limits::FRONT_VERDICTS / WAYS) * WAYS;
         self.slots.get_mut(first..first + WAYS)
     }
 
+    #[inline]
     fn get(&mut self, name: Name, token: &[u8]) -> Option<Arc<Own>> {
         let slot = self.set(name.hash)?.iter().flatten().find(|slot| slot.hash == name.hash)?;
         let facts: &Facts = &slot.own.facts;
@@ -104,8 +114,10 @@ impl Front {
     }
 
     /// Lets go of what the stores have let go of, and the store of what has ended: a part of either each time.
+    #[cold]
     fn tend(&mut self, now: Now, store: &Store) {
         self.tended = now.uptime;
+        self.tend_next = now.uptime.saturating_add(TEND_EVERY);
         self.rounds += 1;
         store.tend(self.rounds, now.wall);
         let first = self.rounds as usize * TENDED % limits::FRONT_VERDICTS;
