@@ -60,6 +60,13 @@ impl Members {
         Some(Value::of(text, member.value, member.kind))
     }
 
+    /// Whether there is a member `name`.
+    #[inline]
+    pub(crate) fn has(&self, text: &str, name: &str) -> bool {
+        let mark = Mark::of(name);
+        self.0.iter().any(|member| member.is_named(text, name, mark))
+    }
+
     /// All members in the order of the text.
     pub(crate) fn iter<'a>(&self, text: &'a str) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
         self.0.iter().map(move |member| (member.name(text), Value::of(text, member.value, member.kind)))
@@ -99,6 +106,12 @@ impl Object {
     #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
         self.members.get(&self.text, name)
+    }
+
+    /// Whether there is a member `name`.
+    #[inline]
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.has(&self.text, name)
     }
 
     /// All members in the order of the text.

@@ -35,7 +35,7 @@ pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> 
     check_kind(&header, &claims, rules.profile.shape())?;
     check_shape(&claims, rules)?;
     check_audience(&claims, rules)?;
-    if claims.get("cnf").is_some() && !rules.accept_sender_constrained {
+    if claims.has("cnf") && !rules.accept_sender_constrained {
         return Err(RejectionKind::SenderConstrained);
     }
     let expires_at = date(&claims, "exp")?.ok_or(RejectionKind::MissingClaim)?;
@@ -73,27 +73,37 @@ fn check_kind(header: &Header, claims: &Object, shape: &Shape) -> Result<(), Rej
     let is = |(name, value): &(&str, &str)| matches!(claims.get(name), Some(Value::String(text)) if text == *value);
     let is_access_token = shape.accepts_type(header.typ.as_deref())
         && shape.fixed.iter().all(is)
-        && !shape.foreign.iter().any(|name| claims.get(name).is_some());
+        && !shape.foreign.iter().any(|name| claims.has(name));
     if is_access_token { Ok(()) } else { Err(RejectionKind::WrongType) }
 }
 
 fn check_shape(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
-    let required = rules.profile.shape().required.iter().copied().flatten().copied();
-    let texts = required.filter(|name| !matches!(*name, "iat" | "scp" | "roles"));
-    for name in texts.chain(STRINGS) {
-        match claims.get(name) {
-            None => {}
-            Some(Value::String(text)) if !text.is_empty() => {}
-            Some(_) => return Err(RejectionKind::MissingClaim),
+    let is_text = |name: &str| match claims.get(name) {
+        Some(Value::String(text)) => Some(!text.is_empty()),
+        Some(_) => Some(false),
+        None => None,
+    };
+    let required = rules.profile.shape().required;
+    let is_required = |name: &str| required.iter().any(|group| group.contains(&name));
+    let mut fits = true;
+    for group in required {
+        let mut there = false;
+        for name in *group {
+            if matches!(*name, "iat" | "scp" | "roles") {
+                there |= claims.has(name);
+            } else if let Some(is_text) = is_text(name) {
+                (there, fits) = (true, fits && is_text);
+            }
         }
+        fits &= there;
     }
-    let token_id: &[&[&str]] = if rules.require_jti { &[spellings(&"jti")] } else { &[] };
-    let there = |group: &&[&str]| group.iter().any(|name| claims.get(name).is_some());
-    if rules.profile.shape().required.iter().chain(token_id).all(there) {
-        Ok(())
-    } else {
-        Err(RejectionKind::MissingClaim)
+    for name in STRINGS.into_iter().filter(|name| !is_required(name)) {
+        fits &= is_text(name).unwrap_or(true);
     }
+    if rules.require_jti && !required.iter().any(|group| **group == ["jti"]) {
+        fits &= spellings(&"jti").iter().any(|name| claims.has(name));
+    }
+    if fits { Ok(()) } else { Err(RejectionKind::MissingClaim) }
 }
 
 fn check_audience(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {

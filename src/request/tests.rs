@@ -109,6 +109,10 @@ fn step() -> impl Strategy<Value = Step> {
 
 impl World {
     fn new(bytes: usize) -> Self {
+        Self::of(Verdicts::new(bytes), "api")
+    }
+
+    fn of(verdicts: Verdicts, audience: &str) -> Self {
         let bounds = Bounds {
             max_staleness: Duration::from_secs(30),
             expires_after: Duration::from_secs(300),
@@ -119,7 +123,7 @@ impl World {
         keys.replace(key_set(&[0, 1, 2]), Duration::ZERO, HOLDS);
         let rules = Rules {
             profile: Profile::Rfc9068,
-            audiences: [Audience::try_from("api").unwrap()].into(),
+            audiences: [Audience::try_from(audience).unwrap()].into(),
             algorithms: Algorithms::of(&[Algorithm::EdDSA]),
             leeway: Duration::from_secs(5),
             max_lifetime: None,
@@ -130,9 +134,9 @@ impl World {
         let revocations = Some(Revocations::new(Freshness::new(bounds), String::new()));
         let name = Issuer::try_from("https://as.example/").unwrap();
         let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations });
-        let judge = |bytes| Judge::new([Arc::clone(&issuer)], Verdicts::new(bytes));
+        let judge = |verdicts| Judge::new([Arc::clone(&issuer)], verdicts);
         let now = Now { wall: UnixTime::from_secs(NOW), uptime: Duration::ZERO };
-        let world = Self { remembers: judge(bytes), forgets: judge(0), issuer, now };
+        let world = Self { remembers: judge(verdicts), forgets: judge(Verdicts::new(0)), issuer, now };
         world.hear();
         world
     }
@@ -226,4 +230,16 @@ fn what_is_remembered_is_used() {
     (0..TOKENS.len()).for_each(|token| world.ask(token, 0).unwrap());
     assert!(world.remembers.kept().entries > 5, "{:?}", world.remembers.kept());
     assert_eq!(world.forgets.kept().entries, 0);
+}
+
+/// Even where all places are the same, a thread does not take what one resource server admitted for what another did.
+#[test]
+fn resource_servers_do_not_mix() {
+    let world = |audience| World::of(Verdicts::seeded(1 << 20, [1, 2, 3, 4]), audience);
+    let (one, other) = (world("api"), world("another"));
+    for world in [&one, &other, &one] {
+        (0..TOKENS.len()).for_each(|token| world.ask(token, 0).unwrap());
+    }
+    assert!(one.remembers.kept().entries > 5);
+    assert_eq!(other.remembers.kept().entries, 0);
 }

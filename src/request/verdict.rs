@@ -82,6 +82,12 @@ impl Verdicts {
         Self { server, seeds, store: (bytes > 0).then(|| Store::new(bytes)) }
     }
 
+    /// Places all tokens as others with the same seeds do.
+    #[cfg(test)]
+    pub(super) fn seeded(bytes: usize, seeds: [u64; 4]) -> Self {
+        Self { seeds, ..Self::new(bytes) }
+    }
+
     /// The end of a token is the end of its signature: where it verifies, nobody chose it.
     #[inline]
     fn name(&self, token: &[u8]) -> Option<Name> {

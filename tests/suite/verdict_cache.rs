@@ -190,7 +190,12 @@ async fn another_byte_is_another_token() {
         let other = String::from_utf8(other).unwrap();
         assert_ne!(status(&api, &other).await, 200, "byte {place}");
     }
-    for other in [format!("{token}A"), token[..token.len() - 1].to_owned(), token[1..].to_owned()] {
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let longer = format!("{input}AAAA.{signature}");
+    let shorter = format!("{}.{signature}", &input[..input.len() - 4]);
+    for other in
+        [longer, shorter, format!("{token}A"), token[..token.len() - 1].to_owned(), token[1..].to_owned()]
+    {
         assert_ne!(status(&api, &other).await, 200);
     }
     assert_eq!((status(&api, &token).await, entries(&api)), (200, 1));
