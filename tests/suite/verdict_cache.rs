@@ -358,7 +358,7 @@ async fn claims_in_a_type_are_read_once_and_end_with_the_resource_server() {
     for _ in 0..5 {
         ask_for_counted(&world.api, &token).await;
     }
-    assert_eq!(living.load(Ordering::SeqCst), 1);
+    assert_eq!((living.load(Ordering::SeqCst), MADE.get()), (1, 1));
     let other = builder(&world.issuer, &world.clock).without_revocation().start().await.unwrap();
     make_known(&other, &token).await;
     drop(world.api);
