@@ -40,7 +40,7 @@ async fn service(count: usize, jwks: Option<&str>) -> Protected<Inner> {
         Some(url) => builder.jwks_url(url).allow_loopback_http().without_revocation(),
         None => builder.shared_secret(SECRET).without_revocation(),
     };
-    let mut builder = keyed(ResourceServer::builder().issuer(issuer(0)).audience(AUDIENCE));
+    let mut builder = keyed(ResourceServer::builder().verdict_cache(0).issuer(issuer(0)).audience(AUDIENCE));
     for n in 1..count {
         builder = keyed(builder.issuer(issuer(n)).audience(AUDIENCE));
     }

@@ -11,6 +11,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+#[cfg(target_os = "linux")]
+mod coarse;
 #[cfg(any(test, feature = "testing"))]
 mod manual;
 
@@ -30,7 +32,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Resolves when [`Clock::uptime`] has advanced by `duration`.
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-    /// Both readings, taken once for each request.
+    /// Both readings, taken once for each request. They may be some milliseconds old: what tokens say is in seconds.
     fn now(&self) -> Now {
         Now { wall: self.wall(), uptime: self.uptime() }
     }
@@ -147,6 +149,13 @@ impl Clock for SystemClock {
 
     fn uptime(&self) -> Duration {
         since_boot().saturating_sub(self.started)
+    }
+
+    /// On Linux as of the kernel's last tick, up to 10 ms ago: what tokens say is in seconds.
+    #[cfg(target_os = "linux")]
+    fn now(&self) -> Now {
+        let (wall, since_boot) = coarse::now();
+        Now { wall, uptime: since_boot.saturating_sub(self.started) }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that lets time pass")]

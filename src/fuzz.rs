@@ -24,7 +24,7 @@ use crate::policy::profile::{Profile, Rules};
 use crate::policy::{self, Policy, WhenStale};
 use crate::redact::Shown;
 use crate::rejection::RejectionKind;
-use crate::request::{AccessToken, Judge, Stop};
+use crate::request::{AccessToken, Judge, Stop, Verdicts};
 use crate::revocation::Revocations;
 use crate::revocation::entry::{CLAIMS, Entry, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
@@ -47,7 +47,7 @@ fn now() -> Now {
 }
 
 /// The request's way, with settings and a clock that stand still.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "nobody but the targets sees it")]
 pub struct Frozen {
     judge: Judge,
     policy: Policy,
@@ -86,7 +86,7 @@ impl Frozen {
         let in_process = Arc::new(InProcess::new(entry_rules()));
         let issuer = TrustedIssuer { name, rules, keys, revocations, in_process, life: None };
         let issuers = Directory::new([Arc::new(issuer)], Box::default());
-        Some(Self { judge: Judge::new(issuers), policy: policy::scope(SCOPE) })
+        Some(Self { judge: Judge::new(issuers, Verdicts::new(1 << 20)), policy: policy::scope(SCOPE) })
     }
 
     /// The whole way of an `Authorization` value. No kind: the key is worth asking for.

@@ -7,6 +7,7 @@ use crate::keys::KeyRing;
 use crate::names::Issuer;
 use crate::policy::profile::Rules;
 use crate::revocation::Revocations;
+use crate::revocation::dry_run::DryRun;
 use crate::revocation::freshness::FreshnessState;
 use crate::revocation::in_process::InProcess;
 
@@ -39,6 +40,12 @@ impl TrustedIssuer {
         }
     }
 
+    /// Whether this is a tenant that was let go of: what it knows is no longer kept up to date.
+    #[inline]
+    pub(crate) fn has_ended(&self) -> bool {
+        self.life.as_ref().is_some_and(Life::has_ended)
+    }
+
     /// A tenant of which nobody knows yet whether it is one.
     pub(crate) fn is_on_probation(&self) -> bool {
         self.life.as_ref().is_some_and(Life::is_on_probation)
@@ -56,5 +63,18 @@ impl TrustedIssuer {
             let freshness = &source.freshness;
             freshness.state(uptime) != FreshnessState::Fresh && freshness.trouble().is_none()
         })
+    }
+
+    /// Every source of revocations whose word counts, this process itself among them.
+    #[inline]
+    pub(crate) fn sources(&self) -> impl Iterator<Item = &Revocations> {
+        let sources = self.revocations.iter().map(Arc::as_ref).filter(|source| source.dry_run.is_none());
+        sources.chain(self.in_process.revocations())
+    }
+
+    /// Those that are only tried out.
+    pub(crate) fn on_trial(&self) -> impl Iterator<Item = (&Revocations, &DryRun)> {
+        let sources = self.revocations.iter().map(Arc::as_ref);
+        sources.filter_map(|source| Some((source, source.dry_run.as_ref()?)))
     }
 }

@@ -3,17 +3,20 @@
 //! General parsers are lenient where a token must not be: they keep the last of two equal members (RFC 7519 §4
 //! lets an issuer's gateway and its API read different claims), skip what they do not need, and recurse as deep as
 //! the sender likes. This one accepts exactly RFC 8259, then refuses duplicate members at every level, lone
-//! surrogates, and anything beyond the given depth and member count. It allocates two lists, of spans and of the names that are open.
+//! surrogates, and anything beyond the given depth and member count. What it finds is one list of spans; other
+//! allocations are for objects within objects and for very many members.
 
 use std::borrow::Cow;
 use std::fmt;
 
+mod distinct;
 mod escape;
 mod member;
+mod plain;
 mod scan;
 
 pub(crate) use member::Error;
-use member::{Kind, Member, Span};
+use member::{Kind, Mark, Member, Span};
 use scan::Scanner;
 
 /// The members of one object, as spans into a text that is held elsewhere.
@@ -23,6 +26,8 @@ pub(crate) struct Members(Box<[Member]>);
 /// One object that owns its text: a claims set or a feed entry.
 pub(crate) struct Object {
     text: Box<str>,
+    /// Where the object ends in the text.
+    end: usize,
     members: Members,
 }
 
@@ -44,13 +49,22 @@ pub(crate) struct Array<'a>(&'a str);
 impl Members {
     /// Reads `text` as one object, nothing before and nothing after it.
     pub(crate) fn parse(text: &str, depth: usize, members: usize) -> Result<Self, Error> {
-        Scanner::new(text, depth, members).object_document().map(|found| Self(found.into_boxed_slice()))
+        Scanner::new(text, depth, members).object_document().map(Self)
     }
 
     /// The value of `name`. `text` is the one given to [`Members::parse`].
+    #[inline]
     pub(crate) fn get<'a>(&self, text: &'a str, name: &str) -> Option<Value<'a>> {
-        let member = self.0.iter().find(|member| member.is_named(text, name))?;
+        let mark = Mark::of(name);
+        let member = self.0.iter().find(|member| member.is_named(text, name, mark))?;
         Some(Value::of(text, member.value, member.kind))
+    }
+
+    /// Whether there is a member `name`.
+    #[inline]
+    pub(crate) fn has(&self, text: &str, name: &str) -> bool {
+        let mark = Mark::of(name);
+        self.0.iter().any(|member| member.is_named(text, name, mark))
     }
 
     /// All members in the order of the text.
@@ -62,22 +76,52 @@ impl Members {
 impl Object {
     /// Reads `text` as one object; see [`Members::parse`].
     pub(crate) fn parse(text: Box<str>, depth: usize, members: usize) -> Result<Self, Error> {
-        Members::parse(&text, depth, members).map(|members| Self { text, members })
+        let end = text.len();
+        Self::parse_start(text, end, depth, members)
+    }
+
+    /// Reads the first `end` bytes of `text` as one object. The rest is kept beside it, see [`Object::rest`], so that both
+    /// take one allocation.
+    pub(crate) fn parse_start(
+        text: Box<str>,
+        end: usize,
+        depth: usize,
+        members: usize,
+    ) -> Result<Self, Error> {
+        let json = text.get(..end).ok_or(Error { reason: "text too short", at: text.len() })?;
+        Members::parse(json, depth, members).map(|members| Self { text, end, members })
     }
 
     /// The JSON text itself.
     pub(crate) fn text(&self) -> &str {
-        &self.text
+        self.text.get(..self.end).unwrap_or_default()
+    }
+
+    /// What stood behind the object.
+    pub(crate) fn rest(&self) -> &str {
+        self.text.get(self.end..).unwrap_or_default()
     }
 
     /// The value of `name`.
+    #[inline]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
         self.members.get(&self.text, name)
+    }
+
+    /// Whether there is a member `name`.
+    #[inline]
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.members.has(&self.text, name)
     }
 
     /// All members in the order of the text.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
         self.members.iter(&self.text)
+    }
+
+    /// Bytes on the heap, but for what the allocator adds.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.text.len() + size_of_val(&*self.members.0)
     }
 }
 

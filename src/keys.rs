@@ -17,12 +17,14 @@ mod verifying;
 
 use bell::Bell;
 pub(crate) use set::{KeySet, KeySetError};
-pub(crate) use verifying::{KeyError, VerifyingKey};
+pub(crate) use verifying::{KeyError, KeyId, VerifyingKey};
 
 /// What the request's way knows of an issuer's keys.
 #[derive(Debug)]
 pub(crate) struct KeyRing {
     set: ArcSwap<KeySet>,
+    /// How often the set has been replaced.
+    generation: AtomicU64,
     /// Uptime in milliseconds plus one at which the set was last confirmed by the issuer; zero before the first time.
     confirmed: AtomicU64,
     /// Uptime in milliseconds until which the set is relied on.
@@ -53,6 +55,7 @@ impl KeyRing {
     fn holding(set: KeySet, fixed: bool) -> Self {
         Self {
             set: ArcSwap::from_pointee(set),
+            generation: AtomicU64::new(0),
             confirmed: AtomicU64::new(0),
             good_until: AtomicU64::new(0),
             next: AtomicU64::new(0),
@@ -66,8 +69,19 @@ impl KeyRing {
 
     /// The keys, unless there are none yet or nobody has confirmed them for too long.
     pub(crate) fn current(&self, uptime: Duration) -> Option<Guard<Arc<KeySet>>> {
-        let usable = self.fixed || millis(uptime) < self.good_until.load(Ordering::Acquire);
-        usable.then(|| self.set.load())
+        self.is_current(uptime).then(|| self.set.load())
+    }
+
+    /// Whether [`KeyRing::current`] has keys.
+    #[inline]
+    pub(crate) fn is_current(&self, uptime: Duration) -> bool {
+        self.fixed || millis(uptime) < self.good_until.load(Ordering::Acquire)
+    }
+
+    /// Grows after the set has been replaced: who reads it, then the keys, has at least the keys of that generation.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Whether the operator gave the keys, so that there is nobody to ask for more.
@@ -88,6 +102,7 @@ impl KeyRing {
     pub(crate) fn replace(&self, set: KeySet, confirmed: Duration, holds: Duration) {
         let set = Arc::new(set);
         let before = self.set.swap(Arc::clone(&set));
+        self.generation.fetch_add(1, Ordering::Release);
         let gone = before.keys().iter().filter_map(|key| key.kid()).filter(|kid| !set.has_kid(kid));
         let gone: Vec<Box<str>> = gone.map(Box::from).collect();
         self.settle_missing(&set, confirmed);

@@ -24,6 +24,17 @@ pub(crate) const SIGNATURE_BYTES: usize = 1024;
 /// Keys that are tried for one token, where its `kid` does not single one out.
 pub(crate) const KEY_TRIES: usize = 4;
 
+// === Memory of the request's way ===
+
+/// Verdicts that are kept, in bytes, unless configured.
+pub(crate) const VERDICT_CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Verdicts that one thread keeps at hand.
+pub(crate) const FRONT_VERDICTS: usize = 4096;
+/// Longer tokens are not kept at hand: with [`FRONT_VERDICTS`] this bounds what a thread holds.
+pub(crate) const FRONT_TOKEN_BYTES: usize = 4 * 1024;
+/// Headers that one thread recognises.
+pub(crate) const KNOWN_HEADERS: usize = 8;
+
 // === Key sets and metadata ===
 
 /// A metadata document, in bytes.

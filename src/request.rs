@@ -4,7 +4,8 @@
 //! changing their order, does not compile.
 //!
 //! ```text
-//! headers → bearer → token → key → signature → claims → scopes → revoked → admitted
+//! headers → bearer → verdict → token → key → signature → claims → scopes → revoked → admitted
+//!                       └───────── seen before ─────────┘
 //! ```
 
 use std::fmt;
@@ -21,18 +22,25 @@ use crate::rejection::{Rejection, RejectionKind};
 mod admitted;
 mod bearer;
 mod claims;
+mod facts;
+mod header;
 mod key;
 mod revoked;
 mod scopes;
 mod signature;
 mod token;
+mod typed;
+mod verdict;
 
 pub use admitted::{AccessToken, ClaimsError};
+use token::Room;
+pub(crate) use verdict::{Kept, Verdicts};
+use verdict::{Recalled, Sight};
 
 /// Judges requests by the issuers it trusts. Pure: memory and the given time decide, nothing else.
-#[derive(Debug)]
 pub(crate) struct Judge {
     issuers: Directory,
+    verdicts: Verdicts,
 }
 
 /// Why a token is not admitted now.
@@ -83,20 +91,35 @@ impl<R: Into<Rejection>> From<R> for Stop {
 }
 
 impl Judge {
-    pub(crate) fn new(issuers: Directory) -> Self {
-        Self { issuers }
+    pub(crate) fn new(issuers: Directory, verdicts: Verdicts) -> Self {
+        Self { issuers, verdicts }
     }
 
-    /// The whole way.
+    /// How many verdicts are remembered.
+    pub(crate) fn kept(&self) -> Kept {
+        self.verdicts.kept()
+    }
+
+    /// The whole way; a token that was admitted before skips what cannot have changed.
     pub(crate) fn judge(&self, headers: &HeaderMap, policy: &Policy, now: Now) -> Result<AccessToken, Stop> {
         let bearer = bearer::read(headers)?;
-        let parsed = token::parse(bearer)?;
+        let unseen = match verdict::recall(bearer, &self.verdicts, now) {
+            Sight::First(unseen) => unseen,
+            Sight::Again(recalled) => {
+                let current = claims::check_again(recalled, now)?;
+                let allowed = scopes::check(current, policy)?;
+                let live = revoked::check(allowed, policy, now)?;
+                return Ok(admitted::admit_again(live));
+            }
+        };
+        let mut room = Room::new();
+        let parsed = token::parse(unseen, &mut room)?;
         let keyed = key::choose(parsed, &self.issuers, now)?;
         let signed = signature::verify(keyed, now)?;
         let current = claims::check(signed, now)?;
         let allowed = scopes::check(current, policy)?;
         let live = revoked::check(allowed, policy, now)?;
-        Ok(admitted::admit(live))
+        Ok(admitted::admit(live, &self.verdicts))
     }
 
     /// For a token that an outer layer of the same resource server has admitted in this very request: its signature
@@ -107,7 +130,7 @@ impl Judge {
         policy: &Policy,
         now: Now,
     ) -> Result<(), Rejection> {
-        let current = claims::check_again(token.facts(), now)?;
+        let current = claims::check_again(Recalled::from_outer(token), now)?;
         let allowed = scopes::check(current, policy)?;
         revoked::check(allowed, policy, now).map(drop)
     }
@@ -121,3 +144,6 @@ impl Judge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

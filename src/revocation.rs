@@ -146,18 +146,19 @@ impl Revocations {
     }
 }
 
-#[allow(dead_code, reason = "for cached verdicts and for streams that are watched")]
 impl Revocations {
     /// Grows whenever something was added that may revoke a token that was live before; not when entries end, are taken
     /// back or are moved.
     ///
     /// Who reads it *before* asking [`Revocations::revokes`] finds all entries of that epoch in force: a verdict of "live"
     /// holds for as long as the epoch read before it stays the same. Who reads it afterwards may miss some.
+    #[inline]
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
     }
 
     /// Hears of each new epoch, or of the last where several came at once.
+    #[allow(dead_code, reason = "for streams that are watched")]
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

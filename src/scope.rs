@@ -56,9 +56,16 @@ impl fmt::Display for ScopeToken {
     }
 }
 
-/// The values in a space-delimited `scope` string; only the space separates (RFC 6749 §3.3).
-pub(crate) fn split(list: &str) -> impl Iterator<Item = &str> {
-    list.split(' ').filter(|value| !value.is_empty())
+/// Whether a space-delimited `scope` string has this value; only the space separates (RFC 6749 §3.3).
+pub(crate) fn lists(list: &str, wanted: &str) -> bool {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b' ', list.as_bytes()).chain([list.len()]);
+    let mut values = ends.map(|end| {
+        let value = list.get(start..end);
+        start = end + 1;
+        value
+    });
+    !wanted.is_empty() && values.any(|value| value == Some(wanted))
 }
 
 #[cfg(test)]
@@ -83,7 +90,11 @@ mod tests {
 
     #[test]
     fn only_spaces_separate() {
-        let values: Vec<_> = split("  a  b\tc ").collect();
-        assert_eq!(values, ["a", "b\tc"]);
+        let list = "  a  b\tc ";
+        assert!(lists(list, "a") && lists(list, "b\tc") && lists("x", "x"));
+        for wanted in ["", " ", "b", "c", "b\tc ", "a ", "  a"] {
+            assert!(!lists(list, wanted), "{wanted:?}");
+        }
+        assert!(!lists("", "") && !lists("", "a"));
     }
 }

@@ -25,7 +25,8 @@ mod tenants;
 pub use builder::{Builder, Complete, NeedsAudience, NeedsIssuer, NeedsRevocation};
 pub use error::StartError;
 pub use health::{
-    FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, SnapshotHealth, TenantsHealth, WouldRefuse,
+    FeedHealth, Health, IssuerHealth, KeyHealth, KeysHealth, SnapshotHealth, TenantsHealth, VerdictsHealth,
+    WouldRefuse,
 };
 pub use revocations::{InProcessRevocations, RevokeError};
 
@@ -125,7 +126,7 @@ impl ResourceServer {
     /// How old the knowledge about each issuer is, and what went wrong last.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::of(&self.issuers, &self.gate.tenancies, self.gate.clock.uptime())
+        Health::of(&self.issuers, &self.gate.tenancies, self.gate.judge.kept(), self.gate.clock.uptime())
     }
 
     /// Waits until the keys and revocations of every issuer that was named are known; tenants are not waited for. Returns at once after [`Builder::start`]; meant for

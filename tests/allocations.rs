@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, Service, service_fn};
 use tower_bearer::testing::{AuthorizationServer, Token};
-use tower_bearer::{Algorithm, Feed, Protected, ResourceServer, Tenants, any_token};
+use tower_bearer::{Algorithm, Feed, Protected, ResourceServer, Tenants, any_token, scope};
 
 const AUDIENCE: &str = "https://api.example.com/";
 
@@ -124,9 +124,11 @@ async fn refusing_early_costs_the_answer_and_nothing_else() {
     }
 
     let kid = server.key_id(Algorithm::ES256).unwrap();
-    // Refused late: no more than an admitted one, besides the answer itself.
-    let (_, admitted, _) = cost(&mut service, Some(&good));
-    assert!(admitted <= 24, "{admitted} allocations");
+    // Refused late: no more than an admitted one with a header never seen before, besides the answer itself.
+    let other_header = token(Token::new(AUDIENCE).header("typ", "application/at+jwt"));
+    let (status, admitted, _) = cost(&mut service, Some(&other_header));
+    assert_eq!(status, 200);
+    assert!(admitted <= 16, "{admitted} allocations");
     let late = [
         ("expired", token(Token::new(AUDIENCE).issued_at(1_000_000))),
         ("wrong audience", token(Token::new("https://other.example/"))),
@@ -139,5 +141,42 @@ async fn refusing_early_costs_the_answer_and_nothing_else() {
         let (status, times, _) = cost(&mut service, Some(&value));
         assert_eq!(status, 401, "{what}");
         assert!(times <= admitted + answer, "{what}: {times} allocations, {admitted} admitted");
+    }
+}
+
+/// Handing the token on in the extensions takes three: their map, its table, and the box of the value.
+const HANDED_ON: usize = 3;
+
+#[tokio::test]
+async fn a_token_costs_little_at_first_and_nothing_when_it_comes_again() {
+    let server = AuthorizationServer::builder().algorithms([Algorithm::ES256]).start().await.unwrap();
+    let api = ResourceServer::builder()
+        .issuer(server.issuer())
+        .audience(AUDIENCE)
+        .allow_loopback_http()
+        .revocation(Feed::new(server.feed_url()))
+        // So little that the store is in one piece, whose lists are not made anew for each token.
+        .verdict_cache(200_000)
+        .start()
+        .await
+        .unwrap();
+    let inner: Inner = service_fn(ok as fn(_) -> _);
+    let mut service = api.protect(scope("read:events")).layer(inner);
+    let token = || {
+        let token = Token::new(AUDIENCE).subject("u").client("c").scope("read:events write:events");
+        HeaderValue::try_from(format!("Bearer {}", server.mint(token))).unwrap()
+    };
+    assert_eq!(cost(&mut service, Some(&token())).0, 200, "which makes the header known");
+    let tokens: Vec<_> = (0..16).map(|_| token()).collect();
+    let first: Vec<_> = tokens.iter().map(|token| cost(&mut service, Some(token)).1).collect();
+    // The text, where its members are, and what holds both. The store's own lists grow now and then.
+    assert_eq!(first.iter().min(), Some(&(HANDED_ON + 3)), "{first:?}");
+    let growing = first.iter().filter(|times| **times > HANDED_ON + 3).count();
+    assert!(growing <= 6 && first.iter().all(|times| *times <= HANDED_ON + 5), "{first:?}");
+    // The second time it is brought to this thread.
+    let second: Vec<_> = tokens.iter().map(|token| cost(&mut service, Some(token)).1).collect();
+    assert!(second.iter().skip(1).all(|times| *times == HANDED_ON + 2), "{second:?}");
+    for token in &tokens {
+        assert_eq!(cost(&mut service, Some(token)).1, HANDED_ON);
     }
 }

@@ -21,6 +21,8 @@ const ROUNDS: usize = 61;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Taken and not given back; less than nothing where others' is.
+    static BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
 struct Counting;
@@ -29,16 +31,30 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() + taken(layout)));
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() - taken(layout)));
         unsafe { System.dealloc(pointer, layout) }
     }
 }
 
+/// With what glibc's allocator adds: a word, and up to 16 bytes.
+fn taken(layout: Layout) -> i64 {
+    ((layout.size() + 8).max(24).div_ceil(16) * 16) as i64
+}
+
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
+
+/// Bytes that this thread takes from the heap during `work`, and keeps.
+pub fn bytes_of(work: impl FnOnce()) -> i64 {
+    let before = BYTES.get();
+    work();
+    BYTES.get() - before
+}
 
 /// CPU time of this thread in nanoseconds.
 #[cfg(target_os = "linux")]
@@ -91,6 +107,12 @@ impl Figures {
     /// How many times what `base` takes, round by round.
     pub fn ratio_to(&self, base: &Self) -> f64 {
         median(self.rounds.iter().zip(&base.rounds).map(|(own, base)| own / base).collect())
+    }
+
+    /// How many times what `base` takes, `plain` not counted in, round by round.
+    pub fn ratio_over(&self, plain: &Self, base: &Self) -> f64 {
+        let rounds = self.rounds.iter().zip(&plain.rounds).zip(&base.rounds);
+        median(rounds.map(|((own, plain), base)| (own - plain) / base).collect())
     }
 
     /// What this takes more than `base`, round by round.

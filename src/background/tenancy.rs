@@ -44,8 +44,14 @@ pub(crate) struct Tenancy {
 struct State {
     tasks: HashMap<Arc<str>, Background>,
     /// What tenants had revoked that have been let go of.
-    dormant: HashMap<Arc<str>, Kept>,
+    dormant: HashMap<Arc<str>, Dormant>,
     trouble: Option<String>,
+}
+
+/// What is left of a tenant, and since which uptime.
+struct Dormant {
+    kept: Kept,
+    since: Duration,
 }
 
 /// How many there are.
@@ -117,7 +123,7 @@ impl Tenancy {
         if let Some(tenant) = living {
             return Some(act(&tenant));
         }
-        let kept = state.dormant.get(name).cloned();
+        let kept = state.dormant.get(name).map(|dormant| dormant.kept.clone());
         if kept.is_none() && self.map.living().len() + state.dormant.len() >= self.max {
             return None;
         }
@@ -132,7 +138,7 @@ impl Tenancy {
         if let Some(tenant) = living.get(name) {
             return Ok(Arc::clone(tenant));
         }
-        let kept = state.dormant.get(name).cloned();
+        let kept = state.dormant.get(name).map(|dormant| dormant.kept.clone());
         let returns = kept.as_ref().is_some_and(|kept| !kept.is_empty());
         if !returns && let Some(left) = self.absent.get(name).and_then(|until| until.checked_sub(uptime)) {
             return Err(later(left.max(Duration::from_secs(1))));
@@ -197,12 +203,12 @@ impl Tenancy {
     /// Lets go of revocations that have ended. None that is in force is ever among them.
     fn tidy(&self) {
         // It may take a while, in which tenants are taken in.
-        let dormant: Vec<_> = self.lock().dormant.values().cloned().collect();
+        let dormant: Vec<_> = self.lock().dormant.values().map(|dormant| dormant.kept.clone()).collect();
         dormant.iter().for_each(|kept| kept.tidy(self.clock.now()));
-        drop(dormant);
-        // Whoever still holds them may be reading a page into them.
-        let matter = |kept: &Kept| !kept.is_empty() || kept.is_shared();
-        self.lock().dormant.retain(|_, kept| matter(kept));
+        let uptime = self.clock.uptime();
+        // For a while the task of its last life may still be reading a page into them.
+        let recent = |since: Duration| uptime.saturating_sub(since) < limits::TENANTS_SWEEP;
+        self.lock().dormant.retain(|_, Dormant { kept, since }| !kept.is_empty() || recent(*since));
     }
 
     /// Lets go of tenants that have not been used, but keeps what those that were known have revoked.
@@ -219,6 +225,10 @@ impl Tenancy {
         }
         let mut left = living.as_ref().clone();
         for (name, tenant) in left.extract_if(|_, tenant| is_over(tenant)) {
+            // Before its tasks end: verdicts about its tokens stand no longer.
+            if let Some(life) = &tenant.life {
+                life.end();
+            }
             state.tasks.remove(&name);
             let kept = Kept::of(&tenant);
             if tenant.is_on_probation() && !kept.has_own_words() {
@@ -228,7 +238,7 @@ impl Tenancy {
                     self.note_absent(&name, uptime);
                 }
             } else {
-                state.dormant.insert(name, kept);
+                state.dormant.insert(name, Dormant { kept, since: uptime });
             }
         }
         self.map.replace(left);

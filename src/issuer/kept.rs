@@ -34,12 +34,6 @@ impl Kept {
         self.in_process.revocations().is_some_and(|own| !own.is_empty())
     }
 
-    /// Whether somebody else still holds them, who may be reading a page into them.
-    pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.in_process) > 1
-            || self.sources.iter().any(|source| Arc::strong_count(source) > 1)
-    }
-
     pub(crate) fn tidy(&self, now: Now) {
         self.each().for_each(|source| source.tidy(now));
     }

@@ -1,6 +1,6 @@
 //! The life of a tenant: when it began, whether it has shown that it is one, and when that was last.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -13,13 +13,20 @@ pub(crate) struct Life {
     returned: bool,
     /// The minute of uptime, plus one, in which a token was last verified with its keys; zero before the first.
     used: AtomicU64,
+    ended: AtomicBool,
     /// Told after every attempt to learn of its keys or revocations.
     pub(crate) news: watch::Sender<()>,
 }
 
 impl Life {
     pub(crate) fn new(began: Duration, returned: bool) -> Self {
-        Self { began, returned, used: AtomicU64::new(0), news: watch::Sender::new(()) }
+        Self {
+            began,
+            returned,
+            used: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+            news: watch::Sender::new(()),
+        }
     }
 
     /// Once a minute this writes what all cores read; more often it only reads.
@@ -28,6 +35,15 @@ impl Life {
         if self.used.load(Ordering::Relaxed) != minute {
             self.used.store(minute, Ordering::Relaxed);
         }
+    }
+
+    /// Nobody keeps its knowledge up to date from here on.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Whether no token has been verified with its keys, neither now nor in an earlier life.

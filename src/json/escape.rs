@@ -1,7 +1,16 @@
 //! Escapes in JSON strings (RFC 8259 §7).
 
+/// The length of the escape at the start of `text`.
+pub(super) fn escape_length(text: &str) -> Result<usize, &'static str> {
+    match text.as_bytes().get(1) {
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+        Some(b'u') => unicode_escape(text).map(|(_, length)| length).ok_or("bad unicode escape"),
+        _ => Err("bad escape"),
+    }
+}
+
 /// Reads `\uXXXX`, or the two of a surrogate pair, at the start of `text`: the character and the escape's length.
-pub(super) fn unicode_escape(text: &str) -> Option<(char, usize)> {
+fn unicode_escape(text: &str) -> Option<(char, usize)> {
     let unit = |at: usize| -> Option<u32> {
         let digits = text.get(at..)?.strip_prefix("\\u")?.get(..4)?;
         digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?

@@ -34,35 +34,88 @@ pub(crate) enum Kind {
 /// A member of an object. String spans exclude the quotes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member {
-    name: Span,
-    name_escaped: bool,
+    pub(super) name: Name,
     pub(crate) value: Span,
     pub(crate) kind: Kind,
 }
 
+/// A member's name, as it stands in the text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Name {
+    span: Span,
+    mark: Mark,
+}
+
+/// What tells most names apart at a glance: length and first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark(u32);
+
+impl Mark {
+    /// Of names with escapes, which do not show what they read as. No other name has it: it would end in bytes that UTF-8
+    /// does not have.
+    const ESCAPED: Self = Self(u32::MAX);
+
+    #[inline]
+    pub(super) fn of(name: &str) -> Self {
+        let byte = |at: usize| u32::from(name.as_bytes().get(at).copied().unwrap_or_default());
+        Self(name.len().min(255) as u32 | byte(0) << 8 | byte(1) << 16 | byte(2) << 24)
+    }
+}
+
+impl Name {
+    #[inline]
+    pub(super) fn new(text: &str, span: Span, escaped: bool) -> Self {
+        Self { span, mark: if escaped { Mark::ESCAPED } else { Mark::of(span.of(text)) } }
+    }
+
+    #[inline]
+    pub(super) fn is_escaped(self) -> bool {
+        self.mark == Mark::ESCAPED
+    }
+
+    pub(super) fn of(self, text: &str) -> Cow<'_, str> {
+        let raw = self.span.of(text);
+        if self.is_escaped() { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
+    }
+
+    /// One bit of 64, the same for the same names without escapes.
+    #[inline]
+    pub(super) fn bit(self) -> u64 {
+        1 << (self.mark.0.wrapping_mul(0x9e37_79b9) >> 26)
+    }
+
+    /// Whether they are the same for certain: names with escapes may be though they do not look it.
+    #[inline]
+    pub(super) fn is_same(self, other: Self, text: &str) -> bool {
+        self.mark == other.mark && self.span.of(text) == other.span.of(text)
+    }
+}
+
 impl Span {
+    #[inline]
     pub(super) fn new(start: usize, end: usize) -> Self {
         // `Scanner::object_document` refuses texts whose positions do not fit.
         Self { start: start as u32, end: end as u32 }
     }
 
+    #[inline]
     pub(crate) fn of(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
 impl Member {
-    pub(super) fn new((name, name_escaped): (Span, bool), (value, kind): (Span, Kind)) -> Self {
-        Self { name, name_escaped, value, kind }
-    }
-
     pub(crate) fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let raw = self.name.of(text);
-        if self.name_escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
+        self.name.of(text)
     }
 
-    pub(crate) fn is_named(&self, text: &str, name: &str) -> bool {
-        let raw = self.name.of(text);
-        if self.name_escaped { characters(raw).eq(name.chars()) } else { raw == name }
+    /// `mark` is the one of `name`.
+    #[inline]
+    pub(crate) fn is_named(&self, text: &str, name: &str, mark: Mark) -> bool {
+        if self.name.mark == mark {
+            self.name.span.of(text) == name
+        } else {
+            self.name.is_escaped() && characters(self.name.span.of(text)).eq(name.chars())
+        }
     }
 }

@@ -1,9 +1,16 @@
 //! One pass over a JSON text: grammar, depth, duplicates, and the spans of the outermost members.
 
-use std::borrow::Cow;
+use smallvec::SmallVec;
 
-use super::escape::{unescape, unicode_escape};
-use super::member::{Error, Kind, Member, Span};
+use super::distinct::Seen;
+use super::escape::escape_length;
+use super::member::{Error, Kind, Member, Name, Span};
+use super::plain::plain;
+
+/// Members that take no allocation until it is known how many there are: more than most tokens have.
+const USUAL: usize = 24;
+
+type Members = SmallVec<[Member; USUAL]>;
 
 /// The state of one pass.
 pub(crate) struct Scanner<'a> {
@@ -13,8 +20,8 @@ pub(crate) struct Scanner<'a> {
     depth_left: usize,
     /// Members that one object may have.
     members: usize,
-    /// Names of the objects that are open, innermost last, as they read without escapes.
-    names: Vec<Cow<'a, str>>,
+    /// Names of the inner objects that are open, innermost last.
+    names: Vec<Name>,
 }
 
 impl<'a> Scanner<'a> {
@@ -38,35 +45,41 @@ impl<'a> Scanner<'a> {
     }
 
     /// The whole text as one object.
-    pub(crate) fn object_document(mut self) -> Result<Vec<Member>, Error> {
+    pub(crate) fn object_document(mut self) -> Result<Box<[Member]>, Error> {
         if u32::try_from(self.bytes.len()).is_err() {
             return self.fail("text too long");
         }
-        let mut members = Vec::with_capacity(16);
-        self.names.reserve(16);
+        let mut members = Members::new();
         self.space();
         if self.peek() != Some(b'{') {
             return self.fail("not an object");
         }
-        self.object(Some(&mut members))?;
+        self.outermost(&mut members)?;
         self.space();
-        if self.at == self.bytes.len() { Ok(members) } else { self.fail("text after the object") }
+        if self.at == self.bytes.len() {
+            Ok(Box::from(&*members))
+        } else {
+            self.fail("text after the object")
+        }
     }
 
     fn fail<T>(&self, reason: &'static str) -> Result<T, Error> {
         Err(Error { reason, at: self.at })
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn enter(&mut self) -> Result<(), Error> {
         let Some(left) = self.depth_left.checked_sub(1) else { return self.fail("nested too deep") };
         self.depth_left = left;
@@ -75,62 +88,81 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// An object, from its opening brace on. Its members are kept only where a list is given.
-    fn object(&mut self, mut keep: Option<&mut Vec<Member>>) -> Result<(), Error> {
+    /// The outermost object, from its opening brace on.
+    fn outermost(&mut self, found: &mut Members) -> Result<(), Error> {
         self.enter()?;
-        let base = self.names.len();
+        let mut seen = Seen::default();
         if self.peek() == Some(b'}') {
             self.at += 1;
         } else {
             loop {
-                let (name, name_escaped) = self.name(base)?;
-                let (value, kind) = self.value()?;
-                if let Some(members) = keep.as_deref_mut() {
-                    members.push(Member::new((name, name_escaped), (value, kind)));
+                let name = self.name(found.len())?;
+                if seen.is_repeated(name, found.iter().map(|member| member.name), self.text) {
+                    return self.fail("duplicate member");
                 }
+                let (value, kind) = self.value()?;
+                found.push(Member { name, value, kind });
                 if self.closes(b'}')? {
                     break;
                 }
             }
         }
-        self.leave(base)?;
+        if seen.has_repeated(found.iter().map(|member| member.name), self.text) {
+            return self.fail("duplicate member");
+        }
+        Ok(())
+    }
+
+    /// Another object, from its opening brace on.
+    fn object(&mut self) -> Result<(), Error> {
+        self.enter()?;
+        let base = self.names.len();
+        let mut seen = Seen::default();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+        } else {
+            loop {
+                let name = self.name(self.names.len() - base)?;
+                if seen.is_repeated(name, self.names.iter().skip(base).copied(), self.text) {
+                    return self.fail("duplicate member");
+                }
+                self.names.push(name);
+                self.value()?;
+                if self.closes(b'}')? {
+                    break;
+                }
+            }
+        }
+        if seen.has_repeated(self.names.iter().skip(base).copied(), self.text) {
+            return self.fail("duplicate member");
+        }
+        self.names.truncate(base);
         self.depth_left += 1;
         Ok(())
     }
 
-    /// Forgets the names of the object that ends, and refuses it if two of them are the same, whatever their spelling.
-    /// Sorted once at the end: a stranger must not make us compare each with each.
-    fn leave(&mut self, base: usize) -> Result<(), Error> {
-        let names = self.names.get_mut(base..).unwrap_or_default();
-        names.sort_unstable();
-        if names.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
-            return self.fail("duplicate member");
-        }
-        self.names.truncate(base);
-        Ok(())
-    }
-
-    /// A member's name and its colon.
-    fn name(&mut self, base: usize) -> Result<(Span, bool), Error> {
+    /// A member's name and its colon, after so many others.
+    #[inline]
+    fn name(&mut self, before: usize) -> Result<Name, Error> {
         if self.peek() != Some(b'"') {
             return self.fail("expected a member name");
         }
-        if self.names.len() - base >= self.members {
+        if before >= self.members {
             return self.fail("too many members");
         }
         let (span, escaped) = self.string()?;
-        let raw = span.of(self.text);
-        self.names.push(if escaped { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) });
+        let name = Name::new(self.text, span, escaped);
         self.space();
         if self.peek() != Some(b':') {
             return self.fail("expected a colon");
         }
         self.at += 1;
         self.space();
-        Ok((span, escaped))
+        Ok(name)
     }
 
     /// After an item: a comma (false) or the closing bracket (true).
+    #[inline]
     fn closes(&mut self, bracket: u8) -> Result<bool, Error> {
         self.space();
         match self.peek() {
@@ -171,7 +203,7 @@ impl<'a> Scanner<'a> {
                 return Ok((span, if escaped { Kind::Escaped } else { Kind::Plain }));
             }
             Some(b'{') => {
-                self.object(None)?;
+                self.object()?;
                 Kind::Object
             }
             Some(b'[') => {
@@ -198,6 +230,7 @@ impl<'a> Scanner<'a> {
         Ok(kind)
     }
 
+    #[inline]
     fn number(&mut self) -> Result<(), Error> {
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -221,6 +254,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    #[inline]
     fn digits(&mut self) -> Result<(), Error> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
@@ -230,11 +264,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// A string from its opening quote on: its span without quotes, and whether it has escapes.
+    #[inline]
     fn string(&mut self) -> Result<(Span, bool), Error> {
         self.at += 1;
         let start = self.at;
         let mut escaped = false;
         loop {
+            self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
             match self.peek() {
                 Some(b'"') => {
                     let span = Span::new(start, self.at);
@@ -253,16 +289,9 @@ impl<'a> Scanner<'a> {
     }
 
     fn escape(&mut self) -> Result<(), Error> {
-        match self.bytes.get(self.at + 1) {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
-            Some(b'u') => {
-                let rest = self.text.get(self.at..).unwrap_or_default();
-                let Some((_, length)) = unicode_escape(rest) else {
-                    return self.fail("bad unicode escape");
-                };
-                self.at += length;
-            }
-            _ => return self.fail("bad escape"),
+        match escape_length(self.text.get(self.at..).unwrap_or_default()) {
+            Ok(length) => self.at += length,
+            Err(reason) => return self.fail(reason),
         }
         Ok(())
     }

@@ -2,22 +2,39 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::PublicEncryptingKey;
 use aws_lc_rs::signature::{
     self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
 };
+use aws_lc_rs::{digest, hmac};
 
 use crate::algorithm::{Algorithm, Algorithms, KeyType};
 use crate::limits;
 
 /// A key and what it may verify. jsonwebtoken parses the key anew for every token; this one is parsed at load.
 pub(crate) struct VerifyingKey {
+    id: KeyId,
     kid: Option<Box<str>>,
     key_type: KeyType,
     /// The operator gave it without an id: it fits tokens with any.
     any_kid: bool,
     verifiers: Box<[(Algorithm, Verifier)]>,
+}
+
+/// Which key it is, whatever the set calls it: a digest of its kind and material.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyId([u8; 16]);
+
+impl KeyId {
+    fn of(key_type: KeyType, parts: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&[key_type as u8]);
+        for part in parts {
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part);
+        }
+        Self(*context.finish().as_ref().first_chunk().unwrap_or(&[0; 16]))
+    }
 }
 
 enum Verifier {
@@ -80,7 +97,8 @@ impl VerifyingKey {
         if e.last().is_none_or(|last| last % 2 == 0) || e == [1] {
             return Err(KeyError::RsaExponent);
         }
-        Self::public(kid, KeyType::Rsa, algorithms, |algorithm| {
+        let id = KeyId::of(KeyType::Rsa, &[n, e]);
+        Self::public(id, kid, KeyType::Rsa, algorithms, |algorithm| {
             RsaPublicKeyComponents { n, e }.to_parsed_public_key(rsa_parameters(algorithm)?).ok()
         })
     }
@@ -103,7 +121,7 @@ impl VerifyingKey {
             return Err(KeyError::NotAPoint);
         }
         let point = [&[4], x, y].concat();
-        Self::public(kid, key_type, algorithms, |algorithm| {
+        Self::public(KeyId::of(key_type, &[x, y]), kid, key_type, algorithms, |algorithm| {
             ParsedPublicKey::new(curve_parameters(algorithm)?, &point).ok()
         })
     }
@@ -114,7 +132,7 @@ impl VerifyingKey {
         if !bits.is_ok_and(|bits| limits::RSA_BITS.contains(&bits)) {
             return Err(KeyError::RsaSize);
         }
-        Self::public(None, KeyType::Rsa, algorithms, |algorithm| {
+        Self::public(KeyId::of(KeyType::Rsa, &[der]), None, KeyType::Rsa, algorithms, |algorithm| {
             ParsedPublicKey::new(rsa_parameters(algorithm)?, der).ok()
         })
     }
@@ -125,7 +143,10 @@ impl VerifyingKey {
         if x.len() != signature::ED25519_PUBLIC_KEY_LEN {
             return Err(KeyError::NotAPoint);
         }
-        Self::public(kid, KeyType::Ed25519, algorithms, |_| ParsedPublicKey::new(&signature::ED25519, x).ok())
+        let id = KeyId::of(KeyType::Ed25519, &[x]);
+        Self::public(id, kid, KeyType::Ed25519, algorithms, |_| {
+            ParsedPublicKey::new(&signature::ED25519, x).ok()
+        })
     }
 
     /// A secret shared with the authorization server. `weak` lets short ones pass.
@@ -142,10 +163,11 @@ impl VerifyingKey {
             }
             verifiers.push((algorithm, Verifier::Secret(Box::new(hmac::Key::new(hash, secret)))));
         }
-        Ok(Self::of(None, KeyType::Secret, verifiers)?.for_any_kid())
+        Ok(Self::of(KeyId::of(KeyType::Secret, &[secret]), None, KeyType::Secret, verifiers)?.for_any_kid())
     }
 
     fn public(
+        id: KeyId,
         kid: Option<Box<str>>,
         key_type: KeyType,
         algorithms: Algorithms,
@@ -157,10 +179,11 @@ impl VerifyingKey {
             .map(|algorithm| Some((algorithm, Verifier::Public(parse(algorithm)?))))
             .collect::<Option<Vec<_>>>()
             .ok_or(KeyError::NotAPoint)?;
-        Self::of(kid, key_type, verifiers)
+        Self::of(id, kid, key_type, verifiers)
     }
 
     fn of(
+        id: KeyId,
         kid: Option<Box<str>>,
         key_type: KeyType,
         verifiers: Vec<(Algorithm, Verifier)>,
@@ -171,12 +194,16 @@ impl VerifyingKey {
         if kid.as_ref().is_some_and(|kid| kid.len() > limits::KEY_ID_BYTES) {
             return Err(KeyError::LongKeyId);
         }
-        Ok(Self { kid, key_type, any_kid: false, verifiers: verifiers.into_boxed_slice() })
+        Ok(Self { id, kid, key_type, any_kid: false, verifiers: verifiers.into_boxed_slice() })
     }
 
     /// One that the operator gave without an id.
     pub(super) fn for_any_kid(self) -> Self {
         Self { any_kid: true, ..self }
+    }
+
+    pub(crate) fn id(&self) -> KeyId {
+        self.id
     }
 
     pub(crate) fn kid(&self) -> Option<&str> {

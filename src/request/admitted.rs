@@ -11,30 +11,39 @@ use crate::issuer::TrustedIssuer;
 use crate::json::Value;
 use crate::names::spellings;
 
-use super::claims::Facts;
+use super::facts::Held;
 use super::revoked::Live;
-use super::scopes;
+use super::verdict::Verdicts;
+use super::{header, scopes};
 
 /// An access token that passed every check, with its claims.
 ///
 /// Only this crate can make one; it is found in the extensions of a request that a layer of
-/// `ResourceServer::protect` let through. The token's text is not kept, and claims do not show in `Debug`.
+/// `ResourceServer::protect` let through. Nothing leads from it to the token's text, and claims do not show in `Debug`.
 /// Cloning is cheap.
 #[derive(Clone)]
-pub struct AccessToken(Arc<Facts>);
+pub struct AccessToken(Held);
 
 /// The claims do not have the shape that was asked for.
 #[derive(Debug, thiserror::Error)]
 #[error("the claims do not have the wanted shape")]
 pub struct ClaimsError(#[source] serde_json::Error);
 
-/// The end of the way.
-pub(super) fn admit(live: Live) -> AccessToken {
-    AccessToken(live.into_facts())
+/// The end of the way of a new token: from here on it is known.
+pub(super) fn admit(live: Live, verdicts: &Verdicts) -> AccessToken {
+    let facts = live.into_held();
+    header::remember(&facts.header);
+    verdicts.keep(&facts);
+    AccessToken(facts)
+}
+
+/// The end of the way of one that was known already.
+pub(super) fn admit_again(live: Live) -> AccessToken {
+    AccessToken(live.into_held())
 }
 
 impl AccessToken {
-    pub(super) fn facts(&self) -> &Arc<Facts> {
+    pub(super) fn held(&self) -> &Held {
         &self.0
     }
 
@@ -129,6 +138,30 @@ impl AccessToken {
     /// If they do not have that shape.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, ClaimsError> {
         serde_json::from_str(self.0.claims.text()).map_err(ClaimsError)
+    }
+
+    /// The claims as the caller's own type, read once for each token rather than for each request: for what every request
+    /// needs. The value lives as long as the verdict on the token is remembered, and what it allocates does not count
+    /// towards [`Builder::verdict_cache`](crate::Builder::verdict_cache).
+    ///
+    /// ```
+    /// #[derive(serde::Deserialize)]
+    /// struct Mine {
+    ///     tenant: String,
+    /// }
+    ///
+    /// fn tenant(token: &tower_bearer::AccessToken) -> Option<&str> {
+    ///     token.claims_cached::<Mine>().ok().map(|mine| mine.tenant.as_str())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// If they do not have that shape.
+    pub fn claims_cached<T>(&self) -> Result<&T, ClaimsError>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.0.typed.get(self.0.claims.text()).map_err(ClaimsError)
     }
 
     /// The claims as JSON, as the issuer wrote them.

@@ -3,32 +3,26 @@
 use std::sync::Arc;
 
 use crate::clock::{Now, UnixTime};
-use crate::issuer::TrustedIssuer;
 use crate::json::{Object, Value};
 use crate::names::spellings;
 use crate::numeric_date;
 use crate::policy::profile::{Rules, Shape};
 use crate::rejection::RejectionKind;
 
-use super::signature::Signed;
+use super::facts::{Facts, Held, Place, Tag};
+use super::header::Header;
+use super::signature::{Parts, Signed};
+use super::typed::Typed;
+use super::verdict::Recalled;
 
 /// Proof that a token is meant for us and valid at this moment.
-pub(super) struct Current(Arc<Facts>);
+pub(super) struct Current(Held);
 
 impl Current {
-    pub(super) fn into_facts(self) -> Arc<Facts> {
+    #[inline]
+    pub(super) fn into_held(self) -> Held {
         self.0
     }
-}
-
-/// What a token says, verified. Everything but the clock's part holds for as long as the settings do.
-#[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) issuer: Arc<TrustedIssuer>,
-    pub(super) claims: Object,
-    pub(super) expires_at: UnixTime,
-    pub(super) not_before: Option<UnixTime>,
-    pub(super) issued_at: Option<UnixTime>,
 }
 
 /// Strings where they are present, whatever the profile.
@@ -36,58 +30,82 @@ const STRINGS: [&str; 3] = ["sub", "client_id", "jti"];
 
 /// Judges a freshly verified token.
 pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> {
-    let (issuer, header, claims) = signed.into_parts();
+    let Parts { issuer, header, claims, key, generation, name } = signed.into_parts();
     let rules = &issuer.rules;
     check_kind(&header, &claims, rules.profile.shape())?;
     check_shape(&claims, rules)?;
     check_audience(&claims, rules)?;
-    if claims.get("cnf").is_some() && !rules.accept_sender_constrained {
+    if claims.has("cnf") && !rules.accept_sender_constrained {
         return Err(RejectionKind::SenderConstrained);
     }
     let expires_at = date(&claims, "exp")?.ok_or(RejectionKind::MissingClaim)?;
     let not_before = date(&claims, "nbf")?;
     let issued_at = date(&claims, "iat")?;
     issuer.note_use(now.uptime);
-    let facts = Facts { expires_at, not_before, issued_at, claims, issuer };
+    let facts = Facts {
+        issuer,
+        header,
+        claims,
+        expires_at,
+        not_before,
+        issued_at,
+        key,
+        seen_in: Tag::of(generation),
+        looked_at: Tag::never(),
+        name,
+        place: Place::default(),
+        typed: Typed::default(),
+    };
     check_lifetime(&facts)?;
     check_clock(&facts, now)?;
-    Ok(Current(Arc::new(facts)))
+    Ok(Current(Held::Shared(Arc::new(facts))))
 }
 
 /// Judges by the clock alone a token that has passed [`check`] before.
-pub(super) fn check_again(facts: &Arc<Facts>, now: Now) -> Result<Current, RejectionKind> {
+#[inline]
+pub(super) fn check_again(recalled: Recalled, now: Now) -> Result<Current, RejectionKind> {
+    let facts = recalled.into_held();
     facts.issuer.note_use(now.uptime);
-    check_clock(facts, now)?;
-    Ok(Current(Arc::clone(facts)))
+    check_clock(&facts, now)?;
+    Ok(Current(facts))
 }
 
 /// An access token, and no other JWT that the issuer signs (RFC 8725 §3.11, §3.12).
-fn check_kind(header: &Object, claims: &Object, shape: &Shape) -> Result<(), RejectionKind> {
-    let typ = header.get("typ").and_then(Value::into_string);
+fn check_kind(header: &Header, claims: &Object, shape: &Shape) -> Result<(), RejectionKind> {
     let is = |(name, value): &(&str, &str)| matches!(claims.get(name), Some(Value::String(text)) if text == *value);
-    let is_access_token = shape.accepts_type(typ.as_deref())
+    let is_access_token = shape.accepts_type(header.typ.as_deref())
         && shape.fixed.iter().all(is)
-        && !shape.foreign.iter().any(|name| claims.get(name).is_some());
+        && !shape.foreign.iter().any(|name| claims.has(name));
     if is_access_token { Ok(()) } else { Err(RejectionKind::WrongType) }
 }
 
 fn check_shape(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
-    let required = rules.profile.shape().required.iter().copied().flatten().copied();
-    let texts = required.filter(|name| !matches!(*name, "iat" | "scp" | "roles"));
-    for name in texts.chain(STRINGS) {
-        match claims.get(name) {
-            None => {}
-            Some(Value::String(text)) if !text.is_empty() => {}
-            Some(_) => return Err(RejectionKind::MissingClaim),
+    let is_text = |name: &str| match claims.get(name) {
+        Some(Value::String(text)) => Some(!text.is_empty()),
+        Some(_) => Some(false),
+        None => None,
+    };
+    let required = rules.profile.shape().required;
+    let is_required = |name: &str| required.iter().any(|group| group.contains(&name));
+    let mut fits = true;
+    for group in required {
+        let mut there = false;
+        for name in *group {
+            if matches!(*name, "iat" | "scp" | "roles") {
+                there |= claims.has(name);
+            } else if let Some(is_text) = is_text(name) {
+                (there, fits) = (true, fits && is_text);
+            }
         }
+        fits &= there;
     }
-    let token_id: &[&[&str]] = if rules.require_jti { &[spellings(&"jti")] } else { &[] };
-    let there = |group: &&[&str]| group.iter().any(|name| claims.get(name).is_some());
-    if rules.profile.shape().required.iter().chain(token_id).all(there) {
-        Ok(())
-    } else {
-        Err(RejectionKind::MissingClaim)
+    for name in STRINGS.into_iter().filter(|name| !is_required(name)) {
+        fits &= is_text(name).unwrap_or(true);
     }
+    if rules.require_jti && !required.iter().any(|group| **group == ["jti"]) {
+        fits &= spellings(&"jti").iter().any(|name| claims.has(name));
+    }
+    if fits { Ok(()) } else { Err(RejectionKind::MissingClaim) }
 }
 
 fn check_audience(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
@@ -116,6 +134,7 @@ fn check_lifetime(facts: &Facts) -> Result<(), RejectionKind> {
     if facts.expires_at > from.plus(longest) { Err(RejectionKind::LivesTooLong) } else { Ok(()) }
 }
 
+#[inline]
 fn check_clock(facts: &Facts, now: Now) -> Result<(), RejectionKind> {
     let leeway = facts.issuer.rules.leeway;
     if now.wall >= facts.expires_at.plus(leeway) {

@@ -20,12 +20,14 @@ use super::{NewTenant, Stop, UnknownKey};
 pub(super) struct Keyed<'a> {
     content: Content<'a>,
     issuer: Arc<TrustedIssuer>,
+    generation: u64,
     keys: Guard<Arc<KeySet>>,
 }
 
 impl<'a> Keyed<'a> {
-    pub(super) fn into_parts(self) -> (Content<'a>, Arc<TrustedIssuer>, Guard<Arc<KeySet>>) {
-        (self.content, self.issuer, self.keys)
+    /// The keys are of this generation at least.
+    pub(super) fn into_parts(self) -> (Content<'a>, Arc<TrustedIssuer>, u64, Guard<Arc<KeySet>>) {
+        (self.content, self.issuer, self.generation, self.keys)
     }
 }
 
@@ -47,17 +49,18 @@ pub(super) fn choose<'a>(parsed: Parsed<'a>, issuers: &Directory, now: Now) -> R
         Found::Nobody => return Err(RejectionKind::UnknownIssuer.into()),
     };
     drop(name);
-    if !issuer.rules.algorithms.contains(content.algorithm) {
+    if !issuer.rules.algorithms.contains(content.header.algorithm) {
         return Err(RejectionKind::WrongAlgorithm.into());
     }
+    let generation = issuer.keys.generation();
     let keys = issuer
         .keys
         .current(now.uptime)
         .ok_or_else(|| Rejection::new(RejectionKind::NoKeys).retry_after(limits::BACKOFF_BLIND))?;
-    let kid = content.kid();
-    if keys.candidates(kid.as_deref(), content.algorithm).next().is_none() {
+    let kid = content.header.kid.as_deref();
+    if keys.candidates(kid, content.header.algorithm).next().is_none() {
         // Keys without an id may come under any: what the token calls its own says nothing then.
-        let kid = kid.as_deref().filter(|_| !keys.fits_any_kid());
+        let kid = kid.filter(|_| !keys.fits_any_kid());
         // A key that is published, but not for this algorithm, is no news.
         let published = kid.is_some_and(|kid| keys.has_kid(kid));
         return Err(if published {
@@ -66,8 +69,7 @@ pub(super) fn choose<'a>(parsed: Parsed<'a>, issuers: &Directory, now: Now) -> R
             unknown(issuer, kid, RejectionKind::UnknownKey, now)
         });
     }
-    drop(kid);
-    Ok(Keyed { issuer: Arc::clone(issuer), keys, content })
+    Ok(Keyed { issuer: Arc::clone(issuer), generation, keys, content })
 }
 
 /// Whoever comes while a tenant is being asked for the first time waits like the one who came first.

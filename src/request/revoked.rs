@@ -1,63 +1,77 @@
 //! Stage 7: no source has revoked the token or its grant, and our news from each are fresh enough to say so.
 
-use std::sync::Arc;
-
 use crate::clock::Now;
 use crate::policy::Policy;
 use crate::rejection::{Rejection, RejectionKind};
+use crate::revocation::Revocations;
 use crate::revocation::freshness::FreshnessState;
 
-use super::claims::Facts;
+use super::facts::{Facts, Held};
 use super::scopes::Allowed;
 
 /// Proof that no revocation known now matches.
-pub(super) struct Live(Arc<Facts>);
+pub(super) struct Live(Held);
 
 impl Live {
-    pub(super) fn into_facts(self) -> Arc<Facts> {
+    #[inline]
+    pub(super) fn into_held(self) -> Held {
         self.0
     }
 }
 
 /// The verdict is the union over all sources, and each of them must be fresh enough to say no.
+#[inline]
 pub(super) fn check(allowed: Allowed, policy: &Policy, now: Now) -> Result<Live, Rejection> {
-    let facts = allowed.into_facts();
-    let issuer = &facts.issuer;
-    let mut blind = None;
-    for source in &issuer.revocations {
-        // Before the entries: news that arrive in between must not lend their freshness to a look at the old ones.
-        let fresh = source.freshness.suffices(now.uptime, policy.stale_choice());
-        let revoked = source.revokes(&facts.claims, facts.issued_at);
-        if let Some(dry_run) = &source.dry_run {
-            if revoked {
-                dry_run.note_revoked(issuer.name.as_str(), &source.source, now.uptime);
-            } else if fresh.is_err() {
-                dry_run.note_stale(issuer.name.as_str(), &source.source, now.uptime);
-            }
-        } else if revoked {
-            return Err(RejectionKind::Revoked.into());
-        } else if let Err(state) = fresh {
-            let rejection = Rejection::new(kind_of(state)).retry_after(source.freshness.retry_after());
-            // That nothing was ever heard says more than that something is old.
-            if blind.is_none() || state == FreshnessState::Unknown {
-                blind = Some(rejection);
-            }
-        }
-    }
-    if issuer.in_process.revocations().is_some_and(|own| own.revokes(&facts.claims, facts.issued_at)) {
-        return Err(RejectionKind::Revoked.into());
-    }
-    match blind {
-        None => Ok(Live(facts)),
-        Some(rejection) => Err(rejection),
-    }
+    let facts = allowed.into_held();
+    look(&facts, policy, now)?;
+    Ok(Live(facts))
 }
 
-fn kind_of(state: FreshnessState) -> RejectionKind {
-    match state {
+#[inline]
+fn look(facts: &Facts, policy: &Policy, now: Now) -> Result<(), Rejection> {
+    let sources = || facts.issuer.sources();
+    let mut overdue: Option<(&Revocations, FreshnessState)> = None;
+    // Before the entries: news that arrive in between must not lend their freshness to a look at the old ones.
+    for source in sources() {
+        if let Err(state) = source.freshness.suffices(now.uptime, policy.stale_choice())
+            // That nothing was ever heard says more than that something is old.
+            && (overdue.is_none() || state == FreshnessState::Unknown)
+        {
+            overdue = Some((source, state));
+        }
+    }
+    if facts.issuer.on_trial().next().is_some() {
+        look_on_trial(facts, policy, now);
+    }
+    // The tag before the epochs, and those before the entries.
+    let looked_at = facts.looked_at.read();
+    let epoch = sources().map(Revocations::epoch).fold(0, u64::wrapping_add);
+    if looked_at != epoch {
+        if sources().any(|source| source.revokes(&facts.claims, facts.issued_at)) {
+            return Err(RejectionKind::Revoked.into());
+        }
+        facts.looked_at.set(epoch);
+    }
+    let Some((source, state)) = overdue else { return Ok(()) };
+    let kind = match state {
         FreshnessState::Unknown => RejectionKind::RevocationsUnknown,
         FreshnessState::Fresh | FreshnessState::Stale | FreshnessState::Expired => {
             RejectionKind::RevocationsStale
+        }
+    };
+    Err(Rejection::new(kind).retry_after(source.freshness.retry_after()))
+}
+
+/// What sources on trial would say, each time anew: it is counted.
+#[cold]
+fn look_on_trial(facts: &Facts, policy: &Policy, now: Now) {
+    let issuer = facts.issuer.name.as_str();
+    for (source, dry_run) in facts.issuer.on_trial() {
+        let fresh = source.freshness.suffices(now.uptime, policy.stale_choice());
+        if source.revokes(&facts.claims, facts.issued_at) {
+            dry_run.note_revoked(issuer, &source.source, now.uptime);
+        } else if fresh.is_err() {
+            dry_run.note_stale(issuer, &source.source, now.uptime);
         }
     }
 }

@@ -1,25 +1,26 @@
 //! Stage 6: the scopes suffice for the route (RFC 6750 §3.1, RFC 9068 §2.2.3).
 
-use std::sync::Arc;
-
 use crate::json::Value;
 use crate::policy::Policy;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::scope;
 
-use super::claims::{Current, Facts};
+use super::claims::Current;
+use super::facts::{Facts, Held};
 
 /// Proof that a current token may do what the route does.
-pub(super) struct Allowed(Arc<Facts>);
+pub(super) struct Allowed(Held);
 
 impl Allowed {
-    pub(super) fn into_facts(self) -> Arc<Facts> {
+    #[inline]
+    pub(super) fn into_held(self) -> Held {
         self.0
     }
 }
 
+#[inline]
 pub(super) fn check(current: Current, policy: &Policy) -> Result<Allowed, Rejection> {
-    let facts = current.into_facts();
+    let facts = current.into_held();
     if policy.allows(|wanted| carries(&facts, wanted)) {
         Ok(Allowed(facts))
     } else {
@@ -30,7 +31,7 @@ pub(super) fn check(current: Current, policy: &Policy) -> Result<Allowed, Reject
 /// Whether any configured claim holds the scope: in a space-delimited string, or as an item of an array.
 pub(super) fn carries(facts: &Facts, wanted: &str) -> bool {
     facts.issuer.rules.scope_claims.iter().any(|name| match facts.claims.get(name.as_str()) {
-        Some(Value::String(list)) => scope::split(&list).any(|scope| scope == wanted),
+        Some(Value::String(list)) => scope::lists(&list, wanted),
         Some(Value::Array(items)) => {
             items.items().any(|item| item.into_string().is_some_and(|s| s == wanted))
         }

@@ -2,48 +2,54 @@
 
 use std::sync::Arc;
 
-use base64_simd::AsOut;
-
 use crate::clock::Now;
 use crate::issuer::TrustedIssuer;
 use crate::json::Object;
-use crate::limits;
+use crate::keys::KeyId;
 use crate::rejection::RejectionKind;
 
 use super::Stop;
+use super::header::Header;
 use super::key::{self, Keyed};
+use super::verdict::Name;
 
 /// Proof that the issuer signed header and claims.
-pub(super) struct Signed {
-    issuer: Arc<TrustedIssuer>,
-    header: Object,
-    claims: Object,
+pub(super) struct Signed(Parts);
+
+/// What was signed, and with what.
+pub(super) struct Parts {
+    pub(super) issuer: Arc<TrustedIssuer>,
+    pub(super) header: Arc<Header>,
+    pub(super) claims: Object,
+    pub(super) key: KeyId,
+    /// Of the key set in which that key is, at least.
+    pub(super) generation: u64,
+    pub(super) name: Option<Name>,
 }
 
 impl Signed {
-    pub(super) fn into_parts(self) -> (Arc<TrustedIssuer>, Object, Object) {
-        (self.issuer, self.header, self.claims)
+    pub(super) fn into_parts(self) -> Parts {
+        self.0
     }
 }
 
 /// Tries the few keys that fit.
 pub(super) fn verify(keyed: Keyed<'_>, now: Now) -> Result<Signed, Stop> {
-    let (content, issuer, keys) = keyed.into_parts();
-    let mut buffer = [0; limits::SIGNATURE_BYTES];
-    let signature = base64_simd::URL_SAFE_NO_PAD
-        .decode(content.signature, buffer.as_mut_slice().as_out())
-        .map_err(|_| RejectionKind::MalformedToken)?;
-    let kid = content.kid();
+    let (content, issuer, generation, keys) = keyed.into_parts();
+    let kid = content.header.kid.as_deref();
+    let algorithm = content.header.algorithm;
     let verified = keys
-        .candidates(kid.as_deref(), content.algorithm)
-        .any(|key| key.verify(content.algorithm, content.signing_input, signature));
-    if !verified {
-        return Err(match kid {
-            Some(kid) if keys.has_kid(&kid) => RejectionKind::WrongSignature.into(),
+        .candidates(kid, algorithm)
+        .find(|key| key.verify(algorithm, content.signing_input, content.signature));
+    match verified {
+        Some(key) => {
+            let (key, header, claims, name) = (key.id(), content.header, content.claims, content.name);
+            Ok(Signed(Parts { issuer, header, claims, key, generation, name }))
+        }
+        None => Err(match kid {
+            Some(kid) if keys.has_kid(kid) => RejectionKind::WrongSignature.into(),
             // Where no id told the key, the right one may be one that we have not seen yet.
             _ => key::unknown(&issuer, None, RejectionKind::WrongSignature, now),
-        });
+        }),
     }
-    drop(kid);
-    Ok(Signed { issuer, header: content.header, claims: content.claims })
 }

@@ -1,13 +1,17 @@
 //! Stage 2: a JWS in compact serialization whose header and claims are strict JSON (RFC 7515 §5.2, §7.1).
 
-use std::borrow::Cow;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
 
-use crate::algorithm::Algorithm;
-use crate::json::{Object, Value};
+use base64_simd::{AsOut, URL_SAFE_NO_PAD};
+
+use crate::json::Object;
 use crate::limits;
 use crate::rejection::RejectionKind;
 
-use super::bearer::{Bearer, is_b64token};
+use super::bearer::is_b64token;
+use super::header::{self, Header};
+use super::verdict::{Name, Unseen};
 
 /// Proof of form: nothing in it is true yet.
 pub(super) struct Parsed<'a>(Content<'a>);
@@ -22,33 +26,32 @@ impl<'a> Parsed<'a> {
 pub(super) struct Content<'a> {
     /// What was signed: header and claims as they came.
     pub(super) signing_input: &'a [u8],
-    /// Still encoded.
     pub(super) signature: &'a [u8],
-    pub(super) algorithm: Algorithm,
-    pub(super) header: Object,
+    pub(super) header: Arc<Header>,
+    /// Behind them stands the signature as it came.
     pub(super) claims: Object,
+    pub(super) name: Option<Name>,
 }
 
-impl Content<'_> {
-    /// The key id, where the header has one.
-    pub(super) fn kid(&self) -> Option<Cow<'_, str>> {
-        self.header.get("kid").and_then(Value::into_string)
+/// Where a signature is decoded to.
+pub(super) struct Room([MaybeUninit<u8>; limits::SIGNATURE_BYTES]);
+
+impl Room {
+    pub(super) const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; limits::SIGNATURE_BYTES])
     }
 }
 
-/// Header members that change what a token means, and that nobody here understands.
-const UNSUPPORTED: [&str; 4] = ["crit", "b64", "zip", "enc"];
-
 /// Splits and reads the token; each part is bounded before it is decoded.
-pub(super) fn parse(bearer: Bearer<'_>) -> Result<Parsed<'_>, RejectionKind> {
-    let token = bearer.into_token();
-    read(token).map(Parsed).map_err(|kind| {
+pub(super) fn parse<'a>(unseen: Unseen<'a>, room: &'a mut Room) -> Result<Parsed<'a>, RejectionKind> {
+    let (token, name) = unseen.into_parts();
+    read(token, name, room).map(Parsed).map_err(|kind| {
         // RFC 6750 §3.1: what cannot be a bearer token at all makes the request malformed, not the token invalid.
         if is_b64token(token) { kind } else { RejectionKind::MalformedCredentials }
     })
 }
 
-fn read(token: &[u8]) -> Result<Content<'_>, RejectionKind> {
+fn read<'a>(token: &'a [u8], name: Option<Name>, room: &'a mut Room) -> Result<Content<'a>, RejectionKind> {
     let mut dots = memchr::memchr_iter(b'.', token);
     let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
         return Err(RejectionKind::MalformedToken);
@@ -58,45 +61,27 @@ fn read(token: &[u8]) -> Result<Content<'_>, RejectionKind> {
     if header.len() > limits::JOSE_HEADER_BYTES {
         return Err(RejectionKind::TooLarge);
     }
-    let signature = part(second + 1..token.len());
-    let longest = base64_simd::URL_SAFE_NO_PAD.encoded_length(limits::SIGNATURE_BYTES);
-    if signature.len() > longest || base64_simd::URL_SAFE_NO_PAD.check(signature).is_err() {
+    let encoded = part(second + 1..token.len());
+    if encoded.len() > URL_SAFE_NO_PAD.encoded_length(limits::SIGNATURE_BYTES) {
         return Err(RejectionKind::MalformedToken);
     }
-    let header = object(header, limits::HEADER_DEPTH)?;
-    let algorithm = check_header(&header)?;
-    let claims = object(claims, limits::CLAIMS_DEPTH)?;
-    Ok(Content { signing_input: part(0..second), signature, algorithm, header, claims })
+    let signature = URL_SAFE_NO_PAD.decode(encoded, room.0.as_mut_slice().as_out());
+    let signature = signature.map_err(|_| RejectionKind::MalformedToken)?;
+    let header = header::read(header)?;
+    let claims = read_claims(claims, encoded).ok_or(RejectionKind::MalformedToken)?;
+    Ok(Content { signing_input: part(0..second), signature, header, claims, name })
 }
 
-fn object(encoded: &[u8], depth: usize) -> Result<Object, RejectionKind> {
-    let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(encoded).ok();
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    text.and_then(|text| Object::parse(text.into_boxed_str(), depth, limits::OBJECT_MEMBERS).ok())
-        .ok_or(RejectionKind::MalformedToken)
-}
-
-/// What the header demands. Keys that it brings along (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
-fn check_header(header: &Object) -> Result<Algorithm, RejectionKind> {
-    let algorithm = match header.get("alg") {
-        Some(Value::String(name)) => Algorithm::from_name(&name).ok_or(RejectionKind::WrongAlgorithm)?,
-        _ => return Err(RejectionKind::WrongAlgorithm),
-    };
-    if UNSUPPORTED.iter().any(|name| header.get(name).is_some()) {
-        return Err(RejectionKind::UnsupportedToken);
+/// One text for the claims and the signature behind them.
+fn read_claims(encoded: &[u8], signature: &[u8]) -> Option<Object> {
+    let length = encoded.len() / 4 * 3 + (encoded.len() % 4 * 3) / 4;
+    let mut text = Vec::with_capacity(length + signature.len());
+    text.resize(length, 0);
+    let decoded = URL_SAFE_NO_PAD.decode(encoded, text.as_mut_slice().as_out()).ok()?.len();
+    if decoded != length {
+        return None;
     }
-    for (name, longest) in
-        [("kid", limits::KEY_ID_BYTES), ("typ", limits::KEY_ID_BYTES), ("cty", limits::KEY_ID_BYTES)]
-    {
-        match header.get(name) {
-            None => {}
-            Some(Value::String(text)) if text.len() <= longest => {}
-            Some(_) => return Err(RejectionKind::MalformedToken),
-        }
-    }
-    let content = header.get("cty").and_then(Value::into_string);
-    if content.is_some_and(|cty| ["jwt", "application/jwt"].iter().any(|jwt| cty.eq_ignore_ascii_case(jwt))) {
-        return Err(RejectionKind::UnsupportedToken);
-    }
-    Ok(algorithm)
+    text.extend_from_slice(signature);
+    let text = String::from_utf8(text).ok()?.into_boxed_str();
+    Object::parse_start(text, length, limits::CLAIMS_DEPTH, limits::OBJECT_MEMBERS).ok()
 }

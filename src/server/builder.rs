@@ -71,6 +71,14 @@ impl<State> Builder<State> {
         self
     }
 
+    /// How many bytes of verdicts on admitted tokens are remembered, so that a token that comes again need not be read and
+    /// verified again; all else is judged on every request. A verdict takes about 1.3 times the token's bytes, and as long
+    /// as a thread has the token at hand once more the token's bytes there. Default 32 MiB; zero turns it off.
+    pub fn verdict_cache(mut self, bytes: usize) -> Self {
+        self.settings.verdict_cache = bytes;
+        self
+    }
+
     /// Where the time comes from. Default: the system's clocks.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.settings.clock = Arc::new(clock);

@@ -9,6 +9,7 @@ use crate::background::tenancy::{Count, Tenancy};
 use crate::issuer::TrustedIssuer;
 use crate::keys::{KeyRing, VerifyingKey};
 use crate::redact::Shown;
+use crate::request::Kept;
 use crate::revocation::Revocations;
 use crate::revocation::dry_run::DryRun;
 use crate::revocation::freshness::FreshnessState;
@@ -23,6 +24,8 @@ pub struct Health {
     /// One for each [`Builder::tenants`](crate::Builder::tenants), in the order in which they were given. Whether a resource
     /// server is ready does not depend on them.
     pub tenants: Vec<TenantsHealth>,
+    /// What is remembered of tokens that were admitted.
+    pub verdicts: VerdictsHealth,
 }
 
 /// The state of tenants under one pattern or list.
@@ -43,6 +46,16 @@ pub struct TenantsHealth {
     pub last_error: Option<String>,
     /// Those that are known or on probation, by name.
     pub issuers: Vec<IssuerHealth>,
+}
+
+/// The verdict cache: see [`Builder::verdict_cache`](crate::Builder::verdict_cache).
+#[derive(Clone, Copy, Debug, Serialize)]
+#[non_exhaustive]
+pub struct VerdictsHealth {
+    /// Tokens.
+    pub entries: u64,
+    /// Bytes that they take, about.
+    pub bytes: u64,
 }
 
 /// The state of one issuer.
@@ -133,10 +146,16 @@ pub struct WouldRefuse {
 }
 
 impl Health {
-    pub(super) fn of(issuers: &[Arc<TrustedIssuer>], tenancies: &[Arc<Tenancy>], uptime: Duration) -> Self {
+    pub(super) fn of(
+        issuers: &[Arc<TrustedIssuer>],
+        tenancies: &[Arc<Tenancy>],
+        kept: Kept,
+        uptime: Duration,
+    ) -> Self {
         Self {
             issuers: issuers.iter().map(|issuer| IssuerHealth::of(issuer, uptime)).collect(),
             tenants: tenancies.iter().map(|tenancy| TenantsHealth::of(tenancy, uptime)).collect(),
+            verdicts: VerdictsHealth { entries: kept.entries, bytes: kept.bytes },
         }
     }
 

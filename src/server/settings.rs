@@ -33,11 +33,19 @@ pub(super) struct Settings {
     pub(super) realm: Option<String>,
     pub(super) resource: Option<ProtectedResource>,
     pub(super) clock: Arc<dyn Clock>,
+    /// In bytes.
+    pub(super) verdict_cache: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { issuers: Vec::new(), realm: None, resource: None, clock: Arc::new(SystemClock::new()) }
+        Self {
+            issuers: Vec::new(),
+            realm: None,
+            resource: None,
+            clock: Arc::new(SystemClock::new()),
+            verdict_cache: limits::VERDICT_CACHE_BYTES,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::issuer::directory::Directory;
 use crate::limits;
 use crate::middleware::metadata::ResourceMetadata;
 use crate::middleware::{Gate, Realm};
-use crate::request::Judge;
+use crate::request::{Judge, Verdicts};
 
 pub(super) async fn eagerly(settings: &Settings) -> Result<ResourceServer, StartError> {
     let (plan, prepared) = prepare(settings)?;
@@ -129,7 +129,10 @@ fn assemble(
     let first_audience = audiences.find(|audience| !audience.contains('{'));
     let realm = settings.realm.as_ref().or(first_audience).map_or("", String::as_str);
     let gate = Gate {
-        judge: Judge::new(Directory::new(issuers.iter().cloned(), maps)),
+        judge: Judge::new(
+            Directory::new(issuers.iter().cloned(), maps),
+            Verdicts::new(settings.verdict_cache),
+        ),
         clock: Arc::clone(&settings.clock),
         realm: Realm::new(realm, metadata.as_ref().map(ResourceMetadata::url)),
         tenancies: tenancies.into(),

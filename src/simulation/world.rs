@@ -33,7 +33,7 @@ use crate::middleware::{Gate, Protect, Realm};
 use crate::names::{Audience, ClaimName, Issuer};
 use crate::policy::any_token;
 use crate::policy::profile::{Profile, Rules};
-use crate::request::Judge;
+use crate::request::{Judge, Verdicts};
 use crate::revocation::entry::EntryRules;
 use crate::revocation::in_process::InProcess;
 
@@ -79,7 +79,7 @@ pub(super) fn follow(plan: Plan, rng: &mut Rng) -> History {
 
     let (issuer, keeper) = resource_server(pinned, bounds.stale_after, &clock);
     let gate = Gate {
-        judge: Judge::new(Directory::new([issuer], Box::default())),
+        judge: Judge::new(Directory::new([issuer], Box::default()), Verdicts::new(1 << 20)),
         clock: Arc::new(clock.clone()),
         realm: Realm::new(AUDIENCE, None),
         tenancies: Box::default(),

@@ -31,4 +31,5 @@ mod start;
 mod storm;
 mod tenants;
 mod tokens;
+mod verdict_cache;
 mod world;

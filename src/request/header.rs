@@ -1,0 +1,104 @@
+//! The JOSE header: read once, and recognised by its bytes from then on. Few issuers have more than two.
+
+use std::cell::RefCell;
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use base64_simd::{AsOut, URL_SAFE_NO_PAD};
+
+use crate::algorithm::Algorithm;
+use crate::json::{Members, Value};
+use crate::limits;
+use crate::rejection::RejectionKind;
+
+/// What a header says, and its bytes as they came.
+pub(super) struct Header {
+    pub(super) encoded: Box<[u8]>,
+    pub(super) algorithm: Algorithm,
+    /// The key id, where there is one.
+    pub(super) kid: Option<Box<str>>,
+    pub(super) typ: Option<Box<str>>,
+}
+
+impl Header {
+    /// What it adds to each token that is kept: as if none shared it, for that is for the issuer to choose.
+    pub(super) fn weight(&self) -> usize {
+        let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        size_of::<Self>() + self.encoded.len() + text(&self.kid) + text(&self.typ)
+    }
+}
+
+/// Header members that change what a token means, and that nobody here understands.
+const UNSUPPORTED: [&str; 4] = ["crit", "b64", "zip", "enc"];
+
+thread_local! {
+    /// Of tokens that were admitted: nobody else's may drive them out.
+    static KNOWN: RefCell<Known> = const { RefCell::new(Known { headers: [const { None }; limits::KNOWN_HEADERS], next: 0 }) };
+}
+
+struct Known {
+    headers: [Option<Arc<Header>>; limits::KNOWN_HEADERS],
+    next: usize,
+}
+
+/// Reads a header, unless it is known.
+pub(super) fn read(encoded: &[u8]) -> Result<Arc<Header>, RejectionKind> {
+    match recognise(encoded) {
+        Some(header) => Ok(header),
+        None => parse(encoded).map(Arc::new),
+    }
+}
+
+fn recognise(encoded: &[u8]) -> Option<Arc<Header>> {
+    let find = |known: &RefCell<Known>| {
+        let known = known.try_borrow().ok()?;
+        known.headers.iter().flatten().find(|header| *header.encoded == *encoded).cloned()
+    };
+    KNOWN.try_with(find).ok().flatten()
+}
+
+/// Keeps the header of an admitted token.
+pub(super) fn remember(header: &Arc<Header>) {
+    let keep = |known: &RefCell<Known>| {
+        let Ok(mut known) = known.try_borrow_mut() else { return };
+        if known.headers.iter().flatten().any(|known| Arc::ptr_eq(known, header)) {
+            return;
+        }
+        let place = known.next % limits::KNOWN_HEADERS;
+        known.next = place + 1;
+        if let Some(slot) = known.headers.get_mut(place) {
+            *slot = Some(Arc::clone(header));
+        }
+    };
+    // A thread that is ending keeps nothing.
+    let _ = KNOWN.try_with(keep);
+}
+
+/// What the header demands. Keys that it brings along (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
+fn parse(encoded: &[u8]) -> Result<Header, RejectionKind> {
+    let mut room = [const { MaybeUninit::uninit() }; limits::JOSE_HEADER_BYTES];
+    let text = URL_SAFE_NO_PAD.decode(encoded, room.as_mut_slice().as_out()).ok();
+    let text = text.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or(RejectionKind::MalformedToken)?;
+    let members = Members::parse(text, limits::HEADER_DEPTH, limits::OBJECT_MEMBERS)
+        .map_err(|_| RejectionKind::MalformedToken)?;
+    let get = |name: &str| members.get(text, name);
+    let algorithm = match get("alg") {
+        Some(Value::String(name)) => Algorithm::from_name(&name).ok_or(RejectionKind::WrongAlgorithm)?,
+        _ => return Err(RejectionKind::WrongAlgorithm),
+    };
+    if UNSUPPORTED.iter().any(|name| get(name).is_some()) {
+        return Err(RejectionKind::UnsupportedToken);
+    }
+    let short = |name: &str, longest: usize| match get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if text.len() <= longest => Ok(Some(text)),
+        Some(_) => Err(RejectionKind::MalformedToken),
+    };
+    let kid = short("kid", limits::KEY_ID_BYTES)?.map(Box::from);
+    let typ = short("typ", limits::KEY_ID_BYTES)?.map(Box::from);
+    let content = short("cty", limits::KEY_ID_BYTES)?;
+    if content.is_some_and(|cty| ["jwt", "application/jwt"].iter().any(|jwt| cty.eq_ignore_ascii_case(jwt))) {
+        return Err(RejectionKind::UnsupportedToken);
+    }
+    Ok(Header { encoded: encoded.into(), algorithm, kid, typ })
+}
