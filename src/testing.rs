@@ -16,20 +16,30 @@
 //!
 //! It is no authorization server for production: it holds everything in memory and trusts its caller.
 
+mod api;
 mod builder;
+mod clients;
+mod date;
 mod encoding;
+mod ending;
 mod endpoints;
+mod events;
 mod feed;
 mod keys;
+mod logs;
+mod management;
+mod oauth;
 mod reply;
 mod revocation;
 mod running;
 mod server;
 mod state;
+mod tenant;
 mod token;
-mod token_endpoint;
 
+pub use api::{Api, TokenProfile};
 pub use builder::AuthorizationServerBuilder;
+pub use management::RateLimit;
 pub use reply::Reply;
 pub use server::AuthorizationServer;
 pub use token::Token;

@@ -18,6 +18,19 @@ pub(super) fn to_basic(user: &str, password: &str) -> String {
     STANDARD.encode_to_string(format!("{user}:{password}"))
 }
 
+/// A client's half of its Basic credentials, which RFC 6749 §2.3.1 has form-encoded before they are joined.
+pub(super) fn form_decoded(text: &str) -> String {
+    // One value, whatever is in it: a bare `&` would begin another one.
+    let single = format!("={}", text.replace('&', "%26"));
+    let mut pairs = url::form_urlencoded::parse(single.as_bytes());
+    pairs.next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+/// The digest of a code verifier, as a challenge carries it (RFC 7636 §4.2).
+pub(super) fn s256(verifier: &str) -> String {
+    base64url(digest::digest(&digest::SHA256, verifier.as_bytes()))
+}
+
 /// User and password of what follows `Basic `.
 pub(super) fn from_basic(text: &str) -> Option<(String, String)> {
     let pair = String::from_utf8(STANDARD.decode_to_vec(text).ok()?).ok()?;
