@@ -5,4 +5,8 @@
 mod client;
 mod feed;
 mod life;
+mod machines;
+mod revoke;
+mod tenant;
 mod tokens;
+mod users;

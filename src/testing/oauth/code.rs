@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::super::Token;
 use super::super::encoding::{random_id, s256};
@@ -93,6 +93,9 @@ fn family(shared: &Shared, code: &Code, order: &Order) -> Family {
 fn id_token(shared: &Shared, code: &Code) -> String {
     let token = Token::new(&code.parties.client_id).subject(&code.parties.user).header("typ", "JWT");
     let token = token.without("client_id").without("jti");
-    let nonce = code.nonce.as_ref().map(|nonce| Value::from(nonce.as_str()));
-    nonce.map_or(token.clone(), |nonce| token.claim("nonce", nonce)).mint(shared)
+    match &code.nonce {
+        Some(nonce) => token.claim("nonce", nonce.as_str()),
+        None => token,
+    }
+    .mint(shared)
 }
