@@ -81,7 +81,7 @@ async fn tell(shared: Arc<Shared>, mut place: u64, kinds: Vec<String>, to: Sende
             let end = (events.ended.0 != ended).then(|| events.ended.1.clone());
             (events.after(place), end)
         };
-        let message = match (end, news) {
+        let text = match (end, news) {
             (Some(code), _) => Err(code),
             (None, Err(error)) => Err(error.code().to_owned()),
             (None, Ok(news)) => {
@@ -89,7 +89,7 @@ async fn tell(shared: Arc<Shared>, mut place: u64, kinds: Vec<String>, to: Sende
                 Ok(messages(&news, &kinds))
             }
         };
-        match message {
+        match text {
             Ok(text) if text.is_empty() => {}
             Ok(text) => {
                 if to.send(text.into()).await.is_err() {
@@ -99,26 +99,28 @@ async fn tell(shared: Arc<Shared>, mut place: u64, kinds: Vec<String>, to: Sende
             Err(code) => return end_with(&code, &to).await,
         }
         tokio::select! {
+            // News before the heartbeat, which would tell where the stream stood before them.
+            biased;
             _ = changes.changed() => {}
+            () = to.closed() => return,
+            () = &mut over => return end_with("connection_timeout", &to).await,
             () = &mut beat => {
-                let heartbeat = message_of(place, "offset-only", &json!({ "offset": offset(place) }).to_string());
-                if to.send(heartbeat.into()).await.is_err() {
+                let data = json!({ "offset": offset(place) }).to_string();
+                if to.send(message(place, "offset-only", &data).into()).await.is_err() {
                     return;
                 }
                 beat = sleep(HEARTBEAT);
             }
-            () = &mut over => return end_with("connection_timeout", &to).await,
-            () = to.closed() => return,
         }
     }
 }
 
 fn messages(news: &[Event], kinds: &[String]) -> String {
     let wanted = news.iter().filter(|event| kinds.is_empty() || kinds.contains(&event.kind));
-    wanted.map(|event| message_of(event.number, &event.kind, &event.body.to_string())).collect()
+    wanted.map(|event| message(event.number, &event.kind, &event.body.to_string())).collect()
 }
 
-fn message_of(number: u64, kind: &str, data: &str) -> String {
+fn message(number: u64, kind: &str, data: &str) -> String {
     let mut text = String::new();
     let _ = write!(text, "id: {}\nevent: {kind}\ndata: {data}\n\n", offset(number));
     text
