@@ -23,7 +23,7 @@
 //! | `POST /oauth/token` | `client_credentials`, `authorization_code` (PKCE by S256) and `refresh_token`, in a form or JSON; refresh tokens rotate, and one that comes twice ends its grant |
 //! | `GET /authorize` | signs the user in that `login_hint` names, else the first one, who consents to everything |
 //! | `POST /oauth/revoke` | RFC 7009, for refresh tokens |
-//! | `/api/v2/blacklists/tokens`, `client-grants`, `grants`, `device-credentials`, `logs`, `events` | the Management API, protected by this crate's own layer with Auth0's scopes |
+//! | `/api/v2/blacklists/tokens`, `client-grants`, `grants`, `device-credentials`, `refresh-tokens`, `sessions/{id}/revoke`, `logs`, `events` | the Management API, protected by this crate's own layer with Auth0's scopes |
 //!
 //! ```
 //! # use tower_bearer::testing::{Api, AuthorizationServer, RateLimit};

@@ -17,6 +17,7 @@ mod logs;
 mod params;
 mod problem;
 pub(super) mod rate_limit;
+mod refresh_tokens;
 mod user_grants;
 
 pub use rate_limit::RateLimit;
@@ -51,6 +52,10 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
             "/api/v2/device-credentials/{id}",
             needs("delete:device_credentials", delete(device_credentials::remove)),
         )
+        .route("/api/v2/refresh-tokens", needs("read:refresh_tokens", get(refresh_tokens::list)))
+        .route("/api/v2/refresh-tokens/{id}", needs("delete:refresh_tokens", delete(refresh_tokens::remove)))
+        .route("/api/v2/refresh-tokens/revoke", needs("delete:refresh_tokens", post(refresh_tokens::revoke)))
+        .route("/api/v2/sessions/{id}/revoke", needs("delete:sessions", post(refresh_tokens::revoke_session)))
         .route("/api/v2/logs", needs("read:logs", get(logs::list)))
         .route("/api/v2/events", needs("read:events", get(event_stream::stream)))
         .route_layer(limit)

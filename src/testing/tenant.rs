@@ -64,6 +64,8 @@ pub(super) struct Code {
 /// The refresh tokens that came one out of another: a device credential.
 pub(super) struct Family {
     pub(super) id: String,
+    /// Its place in the order of creation, for checkpoints.
+    pub(super) number: u64,
     pub(super) credential_id: String,
     pub(super) session_id: String,
     pub(super) parties: Parties,
@@ -91,6 +93,7 @@ pub(super) struct Tenant {
     pub(super) user_grants: Vec<UserGrant>,
     pub(super) codes: HashMap<String, Code>,
     pub(super) families: Vec<Family>,
+    pub(super) families_made: u64,
     /// `aud` and `jti`.
     pub(super) blacklist: Vec<(Option<String>, String)>,
     pub(super) cut_offs: Vec<CutOff>,

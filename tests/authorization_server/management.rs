@@ -11,7 +11,7 @@ use crate::tenant::{NAMED, NOW, PLAIN, Tenant, USER, part, user_cut_off};
 const OFFLINE: &str = "read:events offline_access";
 
 /// Every operation, and the scope that it needs.
-const OPERATIONS: [(&str, &str, &str); 12] = [
+const OPERATIONS: [(&str, &str, &str); 16] = [
     ("GET", "blacklists/tokens", "blacklist:tokens"),
     ("POST", "blacklists/tokens", "blacklist:tokens"),
     ("GET", "client-grants", "read:client_grants"),
@@ -22,6 +22,10 @@ const OPERATIONS: [(&str, &str, &str); 12] = [
     ("DELETE", "grants?user_id=u", "delete:grants"),
     ("GET", "device-credentials", "read:device_credentials"),
     ("DELETE", "device-credentials/dcr_1", "delete:device_credentials"),
+    ("GET", "refresh-tokens", "read:refresh_tokens"),
+    ("DELETE", "refresh-tokens/dcr_1", "delete:refresh_tokens"),
+    ("POST", "refresh-tokens/revoke", "delete:refresh_tokens"),
+    ("POST", "sessions/s-1/revoke", "delete:sessions"),
     ("GET", "logs", "read:logs"),
     ("GET", "events", "read:events"),
 ];
@@ -296,6 +300,70 @@ async fn device_credentials_are_listed_and_deleted() {
     steady.sign_in(PLAIN, OFFLINE).await;
     let listed = steady.list("device-credentials?type=refresh_token", scope).await;
     assert_eq!(listed.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn refresh_tokens_and_sessions_are_revoked() {
+    let tenant = Tenant::new().await;
+    let mut tokens = Vec::new();
+    for audience in [PLAIN, NAMED, NAMED, PLAIN, PLAIN, PLAIN] {
+        tokens.push(tenant.sign_in(audience, OFFLINE).await);
+    }
+    let list = async |query: &str| {
+        tenant.list(&format!("refresh-tokens?user_id=auth0%7Cu1{query}"), "read:refresh_tokens").await
+    };
+    let first = list("&take=4&client_id=spa").await;
+    let last = list(&format!("&from={}", first["next"].as_str().unwrap())).await;
+    assert_eq!(last.get("next"), None);
+    let mut all = first["refresh_tokens"].as_array().unwrap().clone();
+    all.extend(last["refresh_tokens"].as_array().unwrap().iter().cloned());
+    let item = json!({
+        "id": all[1]["id"], "user_id": USER, "client_id": "spa", "session_id": all[1]["session_id"],
+        "rotating": true,
+        "resource_servers": [{ "audience": NAMED, "scopes": ["read:events", "offline_access"] }],
+    });
+    assert_eq!((all.len(), &all[1]), (6, &item));
+    assert_eq!(list("&client_id=partner").await, json!({ "refresh_tokens": [] }));
+
+    let status = async |method: Method, path: &str, body: Value| {
+        let scope = "delete:refresh_tokens delete:sessions";
+        tenant.call(method, path, scope, Some(body)).await.status
+    };
+    let left = async || {
+        let listed = list("").await["refresh_tokens"].as_array().unwrap().clone();
+        let left = listed.iter().map(|item| all.iter().position(|it| it["id"] == item["id"]).unwrap());
+        left.collect::<Vec<_>>()
+    };
+    let path = format!("refresh-tokens/{}", all[0]["id"].as_str().unwrap());
+    assert_eq!(status(Method::DELETE, &path, Value::Null).await, 202);
+    assert_eq!(left().await, [1, 2, 3, 4, 5]);
+    let path = format!("sessions/{}/revoke", all[1]["session_id"].as_str().unwrap());
+    assert_eq!(status(Method::POST, &path, Value::Null).await, 202);
+    assert_eq!(left().await, [2, 3, 4, 5]);
+    let revoke = async |body: Value| status(Method::POST, "refresh-tokens/revoke", body).await;
+    for wrong in [
+        json!({}),
+        json!({ "client_id": "spa" }),
+        json!({ "user_id": USER, "audience": NAMED }),
+        json!({ "user_id": USER, "ids": [] }),
+        json!({ "ids": vec!["x"; 101] }),
+    ] {
+        assert_eq!(revoke(wrong.clone()).await, 400, "{wrong}");
+    }
+    assert_eq!(revoke(json!({ "ids": [all[3]["id"], "unknown"] })).await, 202);
+    assert_eq!(left().await, [2, 4, 5]);
+    assert_eq!(revoke(json!({ "user_id": USER, "client_id": "partner" })).await, 202);
+    assert_eq!(left().await, [2, 4, 5]);
+    assert_eq!(revoke(json!({ "user_id": USER, "client_id": "spa", "audience": NAMED })).await, 202);
+    assert_eq!(left().await, [4, 5]);
+    assert_eq!(revoke(json!({ "user_id": USER })).await, 202);
+    assert_eq!(left().await, Vec::<usize>::new());
+    for tokens in &tokens {
+        assert_eq!(tenant.refresh(tokens).await.status, 403);
+    }
+    let named = [1, 2].map(|place: usize| json!({ "jti": part(&tokens[place]["access_token"], 1)["jti"] }));
+    assert_eq!(tenant.entries().await, named);
+    assert_eq!(tenant.logged("srrt").await.len(), 6);
 }
 
 #[tokio::test]

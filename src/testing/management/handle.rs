@@ -22,6 +22,14 @@ impl AuthorizationServer {
         self.shared.wake();
     }
 
+    /// Writes an entry into the log, such as `slo`, with these members beside its id, date and type. Nothing else follows
+    /// from it.
+    pub fn write_log(&self, kind: &str, members: Value) {
+        let mut state = self.shared.lock();
+        let now = self.shared.wall();
+        state.tenant.logs.add(kind, members, now);
+    }
+
     /// Forgets all events, as time does: streams that are open end with `cursor_expired`, and who comes back with an
     /// offset from before gets 410.
     pub fn expire_events(&self) {

@@ -48,7 +48,8 @@ pub(super) fn exchange(shared: &Shared, asked: &Parameters) -> Result<Response, 
     order.note(&mut state, "seacft", holder, &parties.audience, now);
     let mut others = Map::new();
     if has(scope, "offline_access") {
-        let family = family(shared, &code, &order);
+        state.tenant.families_made += 1;
+        let family = family(shared, &code, &order, state.tenant.families_made);
         others.insert("refresh_token".to_owned(), family.tokens.last().cloned().into());
         state.tenant.families.push(family);
     }
@@ -76,9 +77,10 @@ fn check(code: &Code, asked: &Parameters) -> Result<(), Refusal> {
     }
 }
 
-fn family(shared: &Shared, code: &Code, order: &Order) -> Family {
+fn family(shared: &Shared, code: &Code, order: &Order, number: u64) -> Family {
     Family {
         id: random_id(),
+        number,
         credential_id: format!("dcr_{}", random_id()),
         session_id: random_id(),
         parties: code.parties.clone(),
