@@ -89,13 +89,14 @@ impl AuthorizationServer {
 
 /// Users.
 impl AuthorizationServer {
-    /// Registers a user, such as `auth0|u1`.
+    /// Registers a user, such as `auth0|u1`, and tells the stream of events; nothing happens for one that is known.
     pub fn add_user(&self, user_id: &str) {
         let mut state = self.shared.lock();
-        if state.tenant.user(user_id).is_none() {
-            let user = User { id: user_id.to_owned(), blocked: false, permissions: Vec::new() };
-            state.tenant.users.push(user);
+        if state.tenant.user(user_id).is_some() {
+            return;
         }
+        let user = User { id: user_id.to_owned(), blocked: false, permissions: Vec::new() };
+        state.tenant.users.push(user);
         drop(state);
         self.emit_event("user.created", &json!({ "user_id": user_id }));
     }

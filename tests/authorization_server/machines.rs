@@ -46,7 +46,9 @@ async fn the_rfc_9068_profile_has_jti_and_client_id() {
 #[tokio::test]
 async fn apis_have_their_own_algorithm_secret_and_permissions() {
     let tenant = Tenant::new().await;
-    tenant.server.add_api(Api::new("https://hmac/").shared_secret("keyboardcat"));
+    let secret = Api::new("https://hmac/").shared_secret("keyboardcat");
+    assert!(!format!("{secret:?}{secret:#?}").contains("keyboardcat"));
+    tenant.server.add_api(secret);
     tenant.server.add_api(Api::new("https://ec/").signing_alg(ES384).rbac());
     for audience in ["https://hmac/", "https://ec/"] {
         tenant.server.grant("partner", audience, ["read:events"]);
