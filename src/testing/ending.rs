@@ -23,19 +23,21 @@ impl State {
         now: UnixTime,
     ) -> Value {
         let now = secs(now);
-        let exp = now.saturating_add(self.longest_lifetime);
+        let exp = now.max(self.last_issued).saturating_add(self.longest_lifetime);
         let mut entry = Map::from_iter([("exp".to_owned(), exp.into())]);
         entry.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
         self.feed.revoke(entry, now)
     }
 
-    /// Ends every token with these claims that was issued up to and including this second.
+    /// Ends every token with these claims that was issued up to and including this second, or later by a clock that was
+    /// set back since.
     pub(super) fn cut_off(&mut self, claims: &[(&'static str, &str)], now: UnixTime) -> Value {
         let owned = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let cut_off = CutOff { claims: owned.collect(), issued_before: secs(now) };
+        let issued_before = secs(now).max(self.last_issued);
+        let cut_off = CutOff { claims: owned.collect(), issued_before };
         self.tenant.cut_offs.push(cut_off);
         let members = claims.iter().map(|(name, value)| (*name, Value::from(*value)));
-        self.revoke(members.chain([("issued_before", secs(now).into())]), now)
+        self.revoke(members.chain([("issued_before", issued_before.into())]), now)
     }
 
     /// Takes an entry back, so that tokens of this second are good again.

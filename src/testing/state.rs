@@ -58,6 +58,8 @@ pub(super) struct State {
     pub(super) feed: Feed,
     /// Seconds; the longest life that a token was ever given, so how long a revocation must be kept.
     pub(super) longest_lifetime: u64,
+    /// The latest `iat` that an endpoint gave out.
+    pub(super) last_issued: u64,
     replies: HashMap<String, Reply>,
     requests: HashMap<String, usize>,
 }
@@ -78,6 +80,7 @@ impl Shared {
             keys,
             feed: Feed::new(settings.issuer.clone(), feed_page_size),
             longest_lifetime: settings.token_lifetime,
+            last_issued: 0,
             replies: HashMap::new(),
             requests: HashMap::new(),
         };

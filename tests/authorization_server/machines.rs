@@ -1,7 +1,10 @@
 //! Tokens that machines get in their own name: `client_credentials`.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tower_bearer::Algorithm::{ES384, HS256};
+use tower_bearer::clock::UnixTime;
 use tower_bearer::testing::{Api, TokenProfile};
 
 use crate::client::{client, get, send};
@@ -132,6 +135,20 @@ async fn the_issuer_may_end_in_a_slash() {
     tenant.server.grant("partner", PLAIN, ["a"]);
     assert_eq!(part(&tenant.machine(PLAIN).await.json()["access_token"], 1)["iss"], tenant.server.issuer());
     assert_eq!(tenant.list("client-grants", "read:client_grants").await[0]["client_id"], "partner");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_hides_no_token_from_a_cut_off() {
+    let tenant = Tenant::new().await;
+    let grant = tenant.server.grant("partner", PLAIN, ["a"]);
+    assert_eq!(tenant.machine(PLAIN).await.status, 200);
+    tenant.clock.step_wall(UnixTime::from_secs(NOW as i64 - 60));
+    let entry = tenant.server.delete_grant(&grant);
+    assert_eq!((&entry["issued_before"], &entry["exp"]), (&json!(NOW), &json!(NOW + 86400)));
+    tenant.server.grant("partner", PLAIN, ["a"]);
+    assert_eq!(tenant.machine(PLAIN).await.status, 503, "dead at once, until the clock has caught up");
+    tenant.clock.advance(Duration::from_secs(61));
+    assert_eq!(tenant.machine(PLAIN).await.status, 200);
 }
 
 /// A cut-off covers the whole second that it was made in, so there is no good token to be had in it.

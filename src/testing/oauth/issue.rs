@@ -57,6 +57,7 @@ impl Order {
 
         let lifetime = api.as_ref().map_or(shared.settings.token_lifetime, |api| api.token_lifetime);
         state.longest_lifetime = state.longest_lifetime.max(lifetime);
+        state.last_issued = state.last_issued.max(secs(now));
         let profile = api.as_ref().map(|api| api.profile);
         let jti = (profile != Some(TokenProfile::Auth0)).then(random_id);
         let mut token = Token::new(audience)
