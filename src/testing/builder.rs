@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use super::AuthorizationServer;
+use super::api::Api;
 use super::encoding::to_basic;
 use super::keys::{KeySet, SigningKey, is_shared};
 use super::running::bind;
@@ -21,6 +22,9 @@ pub struct AuthorizationServerBuilder {
     feed_page_size: usize,
     feed_credentials: Option<FeedCredentials>,
     clock: Arc<dyn Clock>,
+    issuer_slash: bool,
+    revocation_deletes_grant: bool,
+    rotate_refresh_tokens: bool,
 }
 
 impl AuthorizationServerBuilder {
@@ -32,6 +36,9 @@ impl AuthorizationServerBuilder {
             feed_page_size: 1000,
             feed_credentials: None,
             clock: Arc::new(SystemClock::new()),
+            issuer_slash: false,
+            revocation_deletes_grant: false,
+            rotate_refresh_tokens: true,
         }
     }
 
@@ -86,6 +93,26 @@ impl AuthorizationServerBuilder {
         self
     }
 
+    /// Lets the issuer end in `/`, as Auth0's do. Endpoints stay where they are.
+    pub fn issuer_with_slash(mut self) -> Self {
+        self.issuer_slash = true;
+        self
+    }
+
+    /// The tenant setting "refresh token revocation deletes grant": whether a client that revokes a refresh token ends
+    /// every token of the same user, client and audience, or only that one. Default: only that one, as with tenants
+    /// made since 13 January 2021.
+    pub fn revocation_deletes_grant(mut self, deletes: bool) -> Self {
+        self.revocation_deletes_grant = deletes;
+        self
+    }
+
+    /// Whether each use of a refresh token gives a new one and voids the old one. Default: yes.
+    pub fn rotate_refresh_tokens(mut self, rotate: bool) -> Self {
+        self.rotate_refresh_tokens = rotate;
+        self
+    }
+
     /// Starts the server on a free port of 127.0.0.1.
     ///
     /// # Errors
@@ -94,18 +121,24 @@ impl AuthorizationServerBuilder {
     pub async fn start(self) -> io::Result<AuthorizationServer> {
         let socket = bind(0)?;
         let port = socket.local_addr()?.port();
+        let base = format!("http://127.0.0.1:{port}");
         let settings = Settings {
-            issuer: format!("http://127.0.0.1:{port}"),
+            issuer: if self.issuer_slash { format!("{base}/") } else { base.clone() },
+            base,
             clock: self.clock,
             token_lifetime: self.token_lifetime.as_secs(),
             algorithm: self.algorithms.first().copied().unwrap_or(Algorithm::ES256),
             shared_secrets: self.shared_secrets,
             feed_credentials: self.feed_credentials,
+            revocation_deletes_grant: self.revocation_deletes_grant,
+            rotate_refresh_tokens: self.rotate_refresh_tokens,
         };
         let mut pairs = self.algorithms;
         pairs.retain(|algorithm| !is_shared(*algorithm));
         let keys = KeySet::new(SigningKey::generate_all(pairs).await?);
+        let management = Api::new(&settings.management_audience());
         let shared = Shared::new(settings, keys, self.feed_page_size);
+        shared.lock().tenant.apis.push(management);
         AuthorizationServer::serve(shared, port, socket).await
     }
 }

@@ -18,17 +18,24 @@ pub(super) fn to_basic(user: &str, password: &str) -> String {
     STANDARD.encode_to_string(format!("{user}:{password}"))
 }
 
-/// Client id and secret of what follows `Basic `, both form-encoded (RFC 6749 §2.3.1).
+/// A client's half of its Basic credentials, which RFC 6749 §2.3.1 has form-encoded before they are joined.
+pub(super) fn form_decoded(text: &str) -> String {
+    // One value, whatever is in it: a bare `&` would begin another one.
+    let single = format!("={}", text.replace('&', "%26"));
+    let mut pairs = url::form_urlencoded::parse(single.as_bytes());
+    pairs.next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}
+
+/// The digest of a code verifier, as a challenge carries it (RFC 7636 §4.2).
+pub(super) fn s256(verifier: &str) -> String {
+    base64url(digest::digest(&digest::SHA256, verifier.as_bytes()))
+}
+
+/// User and password of what follows `Basic `.
 pub(super) fn from_basic(text: &str) -> Option<(String, String)> {
     let pair = String::from_utf8(STANDARD.decode_to_vec(text).ok()?).ok()?;
     let (user, password) = pair.split_once(':')?;
-    let decoded = |text: &str| {
-        // A form of one name without a value.
-        url::form_urlencoded::parse(text.replace('&', "%26").replace('=', "%3D").as_bytes())
-            .next()
-            .map(|(name, _)| name.into_owned())
-    };
-    Some((decoded(user).unwrap_or_default(), decoded(password).unwrap_or_default()))
+    Some((user.to_owned(), password.to_owned()))
 }
 
 /// A strong entity tag of `body`.

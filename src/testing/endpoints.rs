@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use super::feed::Page;
 use super::reply::count_and_lie;
 use super::state::{FeedCredentials, Shared, path};
 use super::token::{signed, signing_input};
-use super::token_endpoint;
+use super::{management, oauth};
 
 /// The longest that a poll is held, in seconds, whatever it asks for.
 const LONGEST_WAIT: u64 = 60;
@@ -27,23 +27,28 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route(path::METADATA, get(metadata))
         .route(path::OPENID_METADATA, get(metadata))
         .route(path::JWKS, get(jwks))
-        .route(path::TOKEN, post(token_endpoint::token))
         .route(path::FEED, get(revocations))
+        .merge(oauth::router())
+        .merge(management::router(&shared))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), count_and_lie))
         .with_state(shared)
 }
 
 /// RFC 8414, with the feed beside the endpoints that it knows.
 async fn metadata(State(shared): State<Arc<Shared>>) -> Json<Value> {
-    let issuer = &shared.settings.issuer;
+    let base = &shared.settings.base;
+    let url = |path: &str| format!("{base}{path}");
     Json(json!({
-        "issuer": issuer,
-        "jwks_uri": format!("{issuer}{}", path::JWKS),
-        "token_endpoint": format!("{issuer}{}", path::TOKEN),
-        "revocation_feed_uri": format!("{issuer}{}", path::FEED),
-        "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "issuer": shared.settings.issuer,
+        "jwks_uri": url(path::JWKS),
+        "token_endpoint": url(path::TOKEN),
+        "authorization_endpoint": url(path::AUTHORIZE),
+        "revocation_endpoint": url(path::REVOKE),
+        "revocation_feed_uri": url(path::FEED),
+        "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
+        "response_types_supported": ["code"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
     }))
 }
 

@@ -1,6 +1,6 @@
 //! Revocation: what a test publishes in the feed, takes back or makes the server forget.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::AuthorizationServer;
 use super::encoding::from_base64url;
@@ -25,37 +25,44 @@ impl AuthorizationServer {
         })
     }
 
-    /// Deletes a grant: no new tokens, and the ones issued in its context are revoked.
+    /// Deletes a grant: no new tokens, and the ones issued in its context are revoked, by `grant_id` where they carry it
+    /// and otherwise by client and audience, as `DELETE /api/v2/client-grants/{id}` does.
     pub fn delete_grant(&self, grant_id: &str) -> Value {
         let mut state = self.shared.lock();
-        state.grants.retain(|grant| grant.id != grant_id);
+        let now = self.shared.wall();
+        let grants = &mut state.tenant.client_grants;
+        let grant = grants.iter().find(|grant| grant.id == grant_id).cloned();
+        let of_api = grant.is_some_and(|grant| state.tenant.api(&grant.audience).is_some());
+        let by_audience = if of_api { state.delete_client_grant(grant_id, now) } else { None };
+        state.tenant.client_grants.retain(|grant| grant.id != grant_id);
+        let entry = by_audience.unwrap_or_else(|| state.revoke([("grant_id", grant_id.into())], now));
         drop(state);
-        self.revoke([("grant_id", grant_id.into())])
+        self.shared.wake();
+        entry
     }
 
     /// Cuts off a client: its tokens issued up to and including this second are revoked.
     pub fn revoke_client(&self, client_id: &str) -> Value {
-        let issued_before = ("issued_before", self.shared.now().into());
-        self.revoke([("client_id", client_id.into()), issued_before])
+        self.cut_off(&[("client_id", client_id)])
     }
 
     /// Cuts off a user: their tokens issued up to and including this second are revoked.
     pub fn revoke_subject(&self, subject: &str) -> Value {
-        let issued_before = ("issued_before", self.shared.now().into());
-        self.revoke([("sub", subject.into()), issued_before])
+        self.cut_off(&[("sub", subject)])
     }
 
     /// Cuts off everyone: all tokens issued up to and including this second are revoked.
     pub fn revoke_everything(&self) -> Value {
-        self.revoke([("issued_before", self.shared.now().into())])
+        self.cut_off(&[])
     }
 
     /// Takes a revocation back: publishes it again with `withdrawn` and a later `at`, and answers
     /// with that. A deleted grant does not come back by this, only its tokens do.
     pub fn withdraw(&self, entry: &Value) -> Value {
-        let now = self.shared.now();
         let entry = entry.as_object().cloned().unwrap_or_default();
-        let withdrawn = self.shared.lock().feed.withdraw(entry, now);
+        let mut state = self.shared.lock();
+        let withdrawn = state.withdraw(entry, self.shared.wall());
+        drop(state);
         self.shared.wake();
         withdrawn
     }
@@ -102,12 +109,16 @@ impl AuthorizationServer {
     }
 
     fn revoke<const N: usize>(&self, members: [(&str, Value); N]) -> Value {
-        let now = self.shared.now();
         let mut state = self.shared.lock();
-        let exp = now.saturating_add(state.longest_lifetime);
-        let mut entry = Map::from_iter([("exp".to_owned(), exp.into())]);
-        entry.extend(members.map(|(name, value)| (name.to_owned(), value)));
-        let published = state.feed.revoke(entry, now);
+        let published = state.revoke(members, self.shared.wall());
+        drop(state);
+        self.shared.wake();
+        published
+    }
+
+    fn cut_off(&self, claims: &[(&'static str, &str)]) -> Value {
+        let mut state = self.shared.lock();
+        let published = state.cut_off(claims, self.shared.wall());
         drop(state);
         self.shared.wake();
         published

@@ -6,11 +6,10 @@ use std::{fmt, io};
 use tokio::net::TcpSocket;
 use tokio::sync::Mutex;
 
-use super::encoding::random_id;
 use super::endpoints::router;
 use super::keys::SigningKey;
 use super::running::{Running, bind};
-use super::state::{Grant, Shared, path};
+use super::state::{Shared, path};
 use super::token::{signed, signing_input};
 use super::{AuthorizationServerBuilder, Reply, Token};
 use crate::algorithm::Algorithm;
@@ -85,7 +84,8 @@ impl AuthorizationServer {
         Ok(())
     }
 
-    /// The issuer, `http://127.0.0.1:PORT`.
+    /// The issuer, `http://127.0.0.1:PORT`, with a slash after it where the
+    /// [builder](AuthorizationServerBuilder::issuer_with_slash) said so.
     pub fn issuer(&self) -> &str {
         &self.shared.settings.issuer
     }
@@ -110,8 +110,8 @@ impl AuthorizationServer {
         self.url(path::FEED)
     }
 
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.issuer())
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.shared.settings.base)
     }
 
     /// Answers every request for this path or URL with `reply`, until [`clear_reply`](Self::clear_reply).
@@ -132,37 +132,8 @@ impl AuthorizationServer {
     }
 }
 
-/// Clients, grants and tokens.
+/// Tokens.
 impl AuthorizationServer {
-    /// Registers a client, or gives it a new secret. It gets tokens only where it is [granted](Self::grant).
-    pub fn add_client(&self, client_id: &str, secret: &str) {
-        let mut state = self.shared.lock();
-        let (client_id, secret) = (client_id.to_owned(), secret.to_owned());
-        state.clients.insert(client_id, secret);
-    }
-
-    /// Lets a client get tokens for an audience with these scopes, and answers with the grant's id.
-    /// It takes the place of the grant for the same two, whose tokens stay valid.
-    pub fn grant<S: Into<String>>(
-        &self,
-        client_id: &str,
-        audience: &str,
-        scopes: impl IntoIterator<Item = S>,
-    ) -> String {
-        let grant = Grant {
-            id: random_id(),
-            client_id: client_id.to_owned(),
-            audience: audience.to_owned(),
-            scopes: scopes.into_iter().map(Into::into).collect(),
-        };
-        let id = grant.id.clone();
-        let mut state = self.shared.lock();
-        let same = |it: &Grant| it.client_id == client_id && it.audience == audience;
-        state.grants.retain(|it| !same(it));
-        state.grants.push(grant);
-        id
-    }
-
     /// Signs a token, sound or hostile.
     ///
     /// # Panics

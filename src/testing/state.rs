@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::ending::secs;
 use super::feed::Feed;
 use super::keys::{KeySet, SigningKey, is_shared};
+use super::management::guard::Guard;
+use super::management::rate_limit::Meter;
 use super::reply::Reply;
+use super::tenant::Tenant;
 use crate::algorithm::Algorithm;
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixTime};
 
 /// The paths of the endpoints.
 pub(super) mod path {
@@ -18,12 +22,16 @@ pub(super) mod path {
     pub(in super::super) const OPENID_METADATA: &str = "/.well-known/openid-configuration";
     pub(in super::super) const JWKS: &str = "/jwks.json";
     pub(in super::super) const TOKEN: &str = "/oauth/token";
+    pub(in super::super) const AUTHORIZE: &str = "/authorize";
+    pub(in super::super) const REVOKE: &str = "/oauth/revoke";
     pub(in super::super) const FEED: &str = "/revocations";
 }
 
 /// What stays as the builder set it.
 pub(super) struct Settings {
     pub(super) issuer: String,
+    /// What paths are appended to.
+    pub(super) base: String,
     pub(super) clock: Arc<dyn Clock>,
     /// Seconds.
     pub(super) token_lifetime: u64,
@@ -33,6 +41,8 @@ pub(super) struct Settings {
     pub(super) shared_secrets: Vec<(String, Vec<u8>)>,
     /// What the feed demands.
     pub(super) feed_credentials: Option<FeedCredentials>,
+    pub(super) revocation_deletes_grant: bool,
+    pub(super) rotate_refresh_tokens: bool,
 }
 
 /// What a reader of the feed must show.
@@ -43,20 +53,15 @@ pub(super) enum FeedCredentials {
     TokenFor(String),
 }
 
-/// That a client may get tokens for an audience.
-#[derive(Clone)]
-pub(super) struct Grant {
-    pub(super) id: String,
-    pub(super) client_id: String,
-    pub(super) audience: String,
-    pub(super) scopes: Vec<String>,
+impl Settings {
+    pub(super) fn management_audience(&self) -> String {
+        format!("{}/api/v2/", self.base)
+    }
 }
 
 /// What changes while the server runs, and survives a restart.
 pub(super) struct State {
-    /// Secrets by client id.
-    pub(super) clients: HashMap<String, String>,
-    pub(super) grants: Vec<Grant>,
+    pub(super) tenant: Tenant,
     pub(super) keys: KeySet,
     pub(super) feed: Feed,
     /// Seconds; the longest life that a token was ever given, so how long a revocation must be kept.
@@ -65,6 +70,8 @@ pub(super) struct State {
     pub(super) client_tokens: HashMap<String, (String, u64)>,
     /// Whether the feed's pages are signed.
     pub(super) feed_is_signed: bool,
+    /// The latest `iat` that an endpoint gave out.
+    pub(super) last_issued: u64,
     replies: HashMap<String, Reply>,
     requests: HashMap<String, usize>,
 }
@@ -74,27 +81,35 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     state: Mutex<State>,
     changed: watch::Sender<()>,
+    pub(super) guard: Guard,
+    pub(super) meter: Meter,
 }
 
 impl Shared {
     pub(super) fn new(settings: Settings, keys: KeySet, feed_page_size: usize) -> Self {
         let state = State {
-            clients: HashMap::new(),
-            grants: Vec::new(),
+            tenant: Tenant::default(),
             keys,
             feed: Feed::new(settings.issuer.clone(), feed_page_size),
             longest_lifetime: settings.token_lifetime,
             client_tokens: HashMap::new(),
             feed_is_signed: false,
+            last_issued: 0,
             replies: HashMap::new(),
             requests: HashMap::new(),
         };
-        Self { settings, state: Mutex::new(state), changed: watch::Sender::new(()) }
+        let (state, changed) = (Mutex::new(state), watch::Sender::new(()));
+        Self { settings, state, changed, guard: Guard::default(), meter: Meter::default() }
     }
 
     /// Unix seconds.
     pub(super) fn now(&self) -> u64 {
-        u64::try_from(self.settings.clock.wall().as_secs()).unwrap_or(0)
+        secs(self.wall())
+    }
+
+    /// The wall clock.
+    pub(super) fn wall(&self) -> UnixTime {
+        self.settings.clock.wall()
     }
 
     /// Lets time pass on the server's clock.
@@ -107,7 +122,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers every held poll of the feed.
+    /// Answers every held poll of the feed, and lets streams of events look for news.
     pub(super) fn wake(&self) {
         self.changed.send_replace(());
     }
@@ -119,10 +134,24 @@ impl Shared {
 
     /// The algorithm of tokens for `audience` where none is asked for.
     pub(super) fn algorithm_for(&self, audience: &str) -> Algorithm {
-        match self.secret_of(audience) {
-            Some(_) => Algorithm::HS256,
-            None => self.settings.algorithm,
+        let of_api = self.lock().tenant.api(audience).and_then(|api| api.algorithm);
+        match (of_api, self.secret_of(audience)) {
+            (Some(algorithm), _) => algorithm,
+            (None, Some(_)) => Algorithm::HS256,
+            // The Management API knows nothing but the published keys.
+            (None, None)
+                if is_shared(self.settings.algorithm) && audience == self.settings.management_audience() =>
+            {
+                Algorithm::ES256
+            }
+            (None, None) => self.settings.algorithm,
         }
+    }
+
+    /// The seconds that a token for `audience` lives where nothing else is asked for.
+    pub(super) fn lifetime_for(&self, audience: &str) -> u64 {
+        let of_api = self.lock().tenant.api(audience).map(|api| api.token_lifetime);
+        of_api.unwrap_or(self.settings.token_lifetime)
     }
 
     /// The key that signs for `audience` with `algorithm`. What does not exist yet is made:
@@ -131,18 +160,19 @@ impl Shared {
         if !is_shared(algorithm) {
             return self.key_pair(algorithm);
         }
-        let first = || self.settings.shared_secrets.first();
-        let secret = self.secret_of(audience).or_else(|| first().map(|(_, secret)| secret.as_slice()));
-        Arc::new(match secret {
-            Some(secret) => SigningKey::shared(algorithm, secret),
+        let first = || self.settings.shared_secrets.first().map(|(_, secret)| secret.clone());
+        Arc::new(match self.secret_of(audience).or_else(first) {
+            Some(secret) => SigningKey::shared(algorithm, &secret),
             None => SigningKey::generate(algorithm),
         })
     }
 
-    fn secret_of(&self, audience: &str) -> Option<&[u8]> {
-        let mut secrets = self.settings.shared_secrets.iter();
-        let found = secrets.find(|(of, _)| of == audience);
-        found.map(|(_, secret)| secret.as_slice())
+    fn secret_of(&self, audience: &str) -> Option<Vec<u8>> {
+        let of_api = self.lock().tenant.api(audience).and_then(|api| api.secret.clone());
+        of_api.or_else(|| {
+            let found = self.settings.shared_secrets.iter().find(|(of, _)| of == audience);
+            found.map(|(_, secret)| secret.clone())
+        })
     }
 
     fn key_pair(&self, algorithm: Algorithm) -> Arc<SigningKey> {
@@ -180,6 +210,6 @@ impl Shared {
     }
 
     fn path_of<'a>(&self, path_or_url: &'a str) -> &'a str {
-        path_or_url.strip_prefix(&self.settings.issuer).unwrap_or(path_or_url)
+        path_or_url.strip_prefix(&self.settings.base).unwrap_or(path_or_url)
     }
 }

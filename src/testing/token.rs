@@ -83,8 +83,8 @@ impl Token {
         self.claim("grant_id", grant_id)
     }
 
-    /// The algorithm that signs, and stands in the header. Default: HS256 for an audience with a
-    /// shared secret, else the server's first one. An algorithm without a key gets one now, and
+    /// The algorithm that signs, and stands in the header. Default: the API's; HS256 for an audience
+    /// with a shared secret; else the server's first one. An algorithm without a key gets one now, and
     /// the JWK set has it from now on. An HMAC takes the audience's shared secret, else the server's
     /// first one, else one that nobody is told.
     pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
@@ -98,7 +98,8 @@ impl Token {
         self
     }
 
-    /// Sets `exp` to so many whole seconds after `iat`. Default: the server's token lifetime.
+    /// Sets `exp` to so many whole seconds after `iat`. Default: the API's token lifetime,
+    /// or the server's where the audience is not a registered API.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = Some(lifetime);
         self
@@ -168,7 +169,7 @@ impl Token {
 
         let issued_at = self.issued_at.unwrap_or_else(|| shared.now());
         let lifetime = self.lifetime.map(|lifetime| lifetime.as_secs());
-        let lifetime = lifetime.unwrap_or(settings.token_lifetime);
+        let lifetime = lifetime.unwrap_or_else(|| shared.lifetime_for(&self.audience));
         let mut claims = Map::new();
         for (name, value) in [
             ("iss", json!(settings.issuer)),

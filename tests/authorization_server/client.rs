@@ -1,5 +1,6 @@
 //! What clients and resource servers do at the authorization server, and what these tests start it with.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
@@ -47,12 +48,16 @@ pub(crate) fn clock_at_1000() -> ManualClock {
     ManualClock::new(UnixTime::from_secs(1000))
 }
 
-/// A client that follows no redirect and does not wait for ever. Made for each request: a kept connection
-/// that a restart has closed may swallow the next one.
+/// A client that follows no redirect, does not wait for ever, and keeps no connection: one that a restart has closed
+/// may swallow the next request. Made once, since that takes a while.
 #[expect(clippy::disallowed_methods, reason = "the one place where these tests open connections")]
 pub(crate) fn client() -> Client {
-    let builder = Client::builder().redirect(reqwest::redirect::Policy::none());
-    builder.timeout(Duration::from_secs(30)).build().unwrap()
+    static MADE: OnceLock<Client> = OnceLock::new();
+    let make = || {
+        let builder = Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
+        builder.timeout(Duration::from_secs(30)).build().unwrap()
+    };
+    MADE.get_or_init(make).clone()
 }
 
 pub(crate) async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {

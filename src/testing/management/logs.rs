@@ -1,0 +1,29 @@
+//! The log, by checkpoint.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+
+use super::super::state::Shared;
+use super::params::Params;
+use super::problem::Problem;
+
+/// `GET /api/v2/logs`: what comes after the entry `from`, oldest first, and where to go on.
+pub(super) async fn list(State(shared): State<Arc<Shared>>, params: Params) -> Result<Response, Problem> {
+    params.only(&["from", "take"])?;
+    let take = params.size("take")?;
+    let entries = shared.lock().tenant.logs.after(params.text("from")?, take);
+    let entries = entries.ok_or_else(|| Problem::query("there is no log entry of that id"))?;
+    let last = entries.last().and_then(|entry| entry.get("log_id")?.as_str());
+    let next = last.map(|last| {
+        let url = shared.settings.management_audience();
+        [(header::LINK, format!("<{url}logs?from={last}&take={take}>; rel=\"next\""))]
+    });
+    Ok(match next {
+        Some(next) => (next, Json(entries)).into_response(),
+        None => Json(entries).into_response(),
+    })
+}
