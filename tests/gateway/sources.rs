@@ -24,7 +24,7 @@ async fn source(setup: &Setup) -> serde_json::Value {
 #[tokio::test]
 async fn sources_are_asked_with_the_credentials_of_files() {
     type Demand = fn(AuthorizationServerBuilder) -> AuthorizationServerBuilder;
-    let table: [(Demand, &str); 3] = [
+    let table: [(Demand, &str); 4] = [
         (|server| server.feed_bearer("the secret"), "bearer_file = 'secret'"),
         (
             |server| server.feed_basic("reader", "the secret"),
@@ -33,13 +33,18 @@ async fn sources_are_asked_with_the_credentials_of_files() {
         (
             |server| server.feed_token_for("the-feed"),
             "[issuer.revocation.client_credentials]\nclient_id = 'api'\nsecret_file = 'secret'\naudience = 'the-feed'\n\
-             resource = ['https://feed.example/']\nscope = 'read:revocations'\ntoken_endpoint = 'TOKENS'",
+             scope = 'read:revocations'\ntoken_endpoint = 'TOKENS'",
+        ),
+        (
+            |server| server.feed_token_for("the-feed"),
+            "client_credentials = { client_id = 'api', secret_file = 'secret', resource = ['the-feed'] }",
         ),
     ];
     for (demand, settings) in table {
         let builder = AuthorizationServer::builder().algorithms([Algorithm::ES256]);
         let server = demand(builder).start().await.unwrap();
         server.add_client("api", "the secret");
+        server.grant("api", "the-feed", ["read:revocations"]);
         let tokens = server.token_url();
         let dir = Dir::new();
         dir.write("secret", b"the secret\n");
