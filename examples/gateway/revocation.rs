@@ -177,12 +177,14 @@ impl Revocation {
             ("dry_run", self.dry_run),
         ];
         match self.source {
-            Source::None => match of_feed.or(of_list).or(first(&credentials)).or(first(&of_both)) {
-                Some(key) => Err(format!(
-                    "`{key}` and other settings of `revocation` have no meaning where `source = \"none\"`: leave them out"
-                )),
-                None => Ok(()),
-            },
+            Source::None => {
+                match [of_feed, of_list, first(&credentials), first(&of_both)].into_iter().flatten().next() {
+                    Some(key) => Err(format!(
+                        "`{key}` and other settings of `revocation` have no meaning where `source = \"none\"`: leave them out"
+                    )),
+                    None => Ok(()),
+                }
+            }
             Source::Feed => match of_list {
                 Some(key) => complaint(key, "`source = \"list\"`"),
                 None if self.url.is_none() => {
