@@ -63,7 +63,7 @@ async fn entries_are_understood_as_it_is_said() {
     let server = authorization_server().await;
     let exp = SystemClock::new().wall().as_secs() + 3600;
     server.publish(json!({ "device_id": "d-1", "exp": exp }));
-    server.publish(json!({ "tenant": "t-1", "issued_before": exp - 3600, "exp": exp }));
+    server.publish(json!({ "tenant": "t-1", "issued_before": exp - 3000, "exp": exp }));
     server.publish(json!({ "sub": "x", "exp": exp }));
     let setup = with(server, Dir::new(), "").await;
     until("an entry that is not understood", async || source(&setup).await["last_error"].is_string()).await;
