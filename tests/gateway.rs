@@ -19,6 +19,8 @@ mod client;
 mod headers;
 #[path = "gateway/life.rs"]
 mod life;
+#[path = "gateway/metrics.rs"]
+mod metrics;
 #[path = "gateway/paths.rs"]
 mod paths;
 #[path = "gateway/process.rs"]
@@ -29,6 +31,10 @@ mod proxying;
 mod settings;
 #[path = "gateway/setup.rs"]
 mod setup;
+#[path = "gateway/sources.rs"]
+mod sources;
+#[path = "gateway/tenants.rs"]
+mod tenants;
 #[path = "gateway/tokens.rs"]
 mod tokens;
 #[path = "gateway/upstream.rs"]

@@ -7,8 +7,10 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
-use tower_bearer::{RejectionKind as Kind, ResourceServer, any_token};
+use tower_bearer::testing::Reply;
+use tower_bearer::{RejectionKind as Kind, ResourceServer, WhenStale, any_token};
 
 #[allow(dead_code, unreachable_pub, reason = "shared with the suite, which uses all of it")]
 #[path = "suite/world.rs"]
@@ -131,4 +133,62 @@ async fn a_trial_is_announced_and_tells_nothing_of_tokens() {
         lines().into_iter().filter(|line| line.contains("would refuse a revoked token")).collect();
     assert_eq!(told.len(), 1, "a client in a loop does not fill the log: {told:?}");
     assert!(!told[0].contains("trial-jti") && told[0].contains("INFO"), "{told:?}");
+}
+
+/// Each way from one state to another is told once, however often the source is asked in between.
+#[tokio::test]
+async fn states_of_freshness_are_told_once() {
+    let said = captured();
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let admitting = feed(&server).expires_after(Duration::from_secs(120)).when_stale(WhenStale::Admit);
+    let api = builder(&server, &clock).revocation(admitting).start().await.unwrap();
+    let about = |line: &&str| line.contains(server.issuer()) && line.contains("before=");
+    let lines = || said().lines().filter(about).map(str::to_owned).collect::<Vec<_>>();
+    let world = World { issuer: server.clone(), clock, api };
+
+    world.issuer.set_reply(&server.feed_url(), Reply::status(500));
+    for (age, told) in [(31.0, 2), (121.0, 3)] {
+        while world.feed_age() < Some(age) {
+            world.poll_in_vain().await;
+        }
+        world.until(|_| lines().len() >= told).await;
+        for _ in 0..3 {
+            let asked = world.issuer.requests(&server.feed_url());
+            world.settle(2).await;
+            world.clock.advance(Duration::from_secs(8));
+            world.until(|world| world.issuer.requests(&server.feed_url()) > asked).await;
+        }
+    }
+    world.issuer.clear_reply(&server.feed_url());
+    world.settle(2).await;
+    world.clock.advance(Duration::from_secs(8));
+    world.until(|_| lines().len() >= 4).await;
+    world.poll().await;
+
+    let expected =
+        [("INFO", "are fresh"), ("WARN", "are stale"), ("WARN", "have expired"), ("INFO", "are fresh")];
+    assert_eq!(lines().len(), expected.len(), "{:#?}", lines());
+    for (line, (level, words)) in lines().iter().zip(expected) {
+        assert!(line.contains(level) && line.contains(words), "{words}: {line}");
+    }
+    assert!(lines()[1].contains("before=Fresh") && lines()[1].contains("when_stale=Admit"), "{:?}", lines());
+    assert!(lines()[3].contains("before=Expired"), "{:?}", lines());
+}
+
+/// An answer that comes after its source has grown old: it was stale, and is fresh.
+#[tokio::test]
+async fn a_state_that_ends_with_the_answer_is_told_too() {
+    let said = captured();
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let api = builder(&server, &clock).revocation(feed(&server)).start().await.unwrap();
+    let about = |line: &&str| line.contains(server.issuer()) && line.contains("before=");
+    let world = World { issuer: server.clone(), clock, api };
+    world.settle(2).await;
+    world.clock.advance(Duration::from_secs(40));
+    let told = || said().lines().filter(about).map(str::to_owned).collect::<Vec<_>>();
+    world.until(|_| told().len() >= 3).await;
+    let words = ["are fresh", "are stale", "are fresh"];
+    assert!(told().iter().zip(words).all(|(line, words)| line.contains(words)), "{:#?}", told());
 }

@@ -1,18 +1,26 @@
-//! The operator's side: `/healthz`, `/readyz` and `/status`. Everything else, `/metrics` included, is 404 in this version.
+//! The operator's side: `/healthz`, `/readyz`, `/status` and `/metrics`. Everything else is 404.
+
+use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use serde_json::Value;
-use tower_bearer::{IssuerHealth, ResourceServer};
+use tower_bearer::{IssuerHealth, ResourceServer, TenantsHealth};
+
+use crate::knowledge;
+use crate::metrics::Metrics;
+use crate::prometheus::{self, Page};
 
 #[derive(Clone, Debug)]
 struct Admin {
     api: ResourceServer,
     routes: Value,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Serialize)]
@@ -25,19 +33,21 @@ struct Readiness {
 struct Status {
     ready: bool,
     issuers: Vec<IssuerHealth>,
+    tenants: Vec<TenantsHealth>,
     routes: Value,
 }
 
 /// `routes` is the route table as it is to be shown.
-pub(crate) fn router(api: ResourceServer, routes: Value) -> Router {
+pub(crate) fn router(api: ResourceServer, routes: Value, metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/healthz", get("ok"))
         .route("/readyz", get(readyz))
         .route("/status", get(status))
-        .with_state(Admin { api, routes })
+        .route("/metrics", get(scrape))
+        .with_state(Admin { api, routes, metrics })
 }
 
-/// Whether every issuer's tokens can be judged.
+/// Whether every named issuer's tokens can be judged. One tenant must not take the gateway out of rotation.
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
     let health = admin.api.health();
     let ready = health.is_ready();
@@ -47,5 +57,13 @@ async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
 
 async fn status(State(admin): State<Admin>) -> impl IntoResponse {
     let health = admin.api.health();
-    Json(Status { ready: health.is_ready(), issuers: health.issuers, routes: admin.routes })
+    let ready = health.is_ready();
+    Json(Status { ready, issuers: health.issuers, tenants: health.tenants, routes: admin.routes })
+}
+
+async fn scrape(State(admin): State<Admin>) -> impl IntoResponse {
+    let mut page = Page::default();
+    knowledge::write(&admin.api.health(), &mut page);
+    admin.metrics.write(&mut page);
+    ([(CONTENT_TYPE, prometheus::CONTENT_TYPE)], page.into_text())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use http::HeaderName;
@@ -9,8 +10,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::headers;
+use crate::revocation::Sources;
 use crate::values::{
-    Address, AlgorithmName, NotYet, Period, Prefix, ProfileName, Scope, Source, StaleChoice, Upstream, Verb,
+    Address, AlgorithmName, Names, Period, Prefix, ProfileName, Scope, StaleChoice, Upstream, Verb,
 };
 
 /// A file that cannot be used: the words for the operator.
@@ -41,7 +43,11 @@ pub(crate) struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Issuer {
-    pub(crate) url: String,
+    /// None where there are tenants, and only there.
+    pub(crate) url: Option<String>,
+    pub(crate) tenants: Option<Names>,
+    pub(crate) max_tenants: Option<NonZeroUsize>,
+    pub(crate) idle_after: Option<Period>,
     pub(crate) audience: Vec<String>,
     pub(crate) jwks_url: Option<String>,
     pub(crate) keys_file: Option<String>,
@@ -54,27 +60,9 @@ pub(crate) struct Issuer {
     pub(crate) require_jti: Option<bool>,
     #[serde(default)]
     pub(crate) allow_loopback_http: bool,
-    /// There in every issuer that passed [`Issuer::check`].
-    pub(crate) revocation: Option<Revocation>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Revocation {
-    pub(crate) source: Source,
-    pub(crate) url: Option<String>,
-    /// Of a list, in place of `url`.
-    pub(crate) file: Option<String>,
-    /// Whose values a list holds.
-    pub(crate) claim: Option<String>,
-    pub(crate) poll_interval: Option<Period>,
-    pub(crate) max_staleness: Option<Period>,
-    pub(crate) when_stale: Option<StaleChoice>,
-    pub(crate) long_poll: Option<Period>,
+    /// At least one in every issuer that passed [`Issuer::check`].
     #[serde(default)]
-    pub(crate) dry_run: bool,
-    #[serde(rename = "snapshot")]
-    _snapshot: Option<NotYet>,
+    pub(crate) revocation: Sources,
 }
 
 #[derive(Debug, Deserialize)]
@@ -201,8 +189,8 @@ impl Config {
             problem.map_err(|problem| format!("line {}: route `{prefix}`: {problem}", line(text, route)))?;
         }
         for issuer in &self.issuers {
-            let (url, problem) = (&issuer.get_ref().url, issuer.get_ref().check());
-            problem.map_err(|problem| format!("line {}: issuer `{url}`: {problem}", line(text, issuer)))?;
+            let (name, problem) = (issuer.get_ref().name(), issuer.get_ref().check());
+            problem.map_err(|problem| format!("line {}: issuer `{name}`: {problem}", line(text, issuer)))?;
         }
         Ok(())
     }
@@ -242,7 +230,23 @@ impl Route {
 }
 
 impl Issuer {
+    /// For the operator.
+    fn name(&self) -> &str {
+        self.names().first().map_or("", String::as_str)
+    }
+
+    /// What it is called, or its tenants are.
+    fn names(&self) -> &[String] {
+        match (&self.url, &self.tenants) {
+            (Some(url), _) => std::slice::from_ref(url),
+            (None, Some(Names::Pattern(pattern))) => std::slice::from_ref(pattern),
+            (None, Some(Names::Listed(names))) => names,
+            (None, None) => &[],
+        }
+    }
+
     fn check(&self) -> Result<(), String> {
+        self.check_names()?;
         if self.audience.is_empty() {
             return Err("`audience` is empty: name this API as the issuer does".to_owned());
         }
@@ -256,50 +260,30 @@ impl Issuer {
         if let (Some(one), Some(other)) = (source, sources.next()) {
             return Err(format!("`{one}` and `{other}` are two sources of keys: leave one out"));
         }
-        let Some(revocation) = &self.revocation else {
-            let remedy = "say where revocations come from, or that there are none with `source = \"none\"`";
-            return Err(format!("[issuer.revocation] is missing: {remedy}"));
-        };
-        revocation.check()?;
-        let own = Some(&self.url).filter(|_| source.is_none()).map(|url| ("url", url));
-        let keys = self.jwks_url.as_ref().map(|url| ("jwks_url", url));
-        let feed = revocation.url.as_ref().map(|url| ("revocation.url", url));
+        self.revocation.check()?;
+        let key = if self.tenants.is_some() { "tenants" } else { "url" };
+        let own = self.names().iter().filter(|_| source.is_none()).map(|name| (key, name));
+        let keys = self.jwks_url.iter().map(|url| ("jwks_url", url));
         let plain = |(_, url): &(&str, &String)| {
             url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
         };
-        match [own, keys, feed].into_iter().flatten().find(plain) {
+        match own.chain(keys).chain(self.revocation.urls()).find(plain) {
             Some((key, url)) if !self.allow_loopback_http => Err(format!(
                 "`{key}` is `{url}`: use https; for this very machine http is possible with `allow_loopback_http = true`"
             )),
             _ => Ok(()),
         }
     }
-}
 
-impl Revocation {
-    fn check(&self) -> Result<(), &'static str> {
-        let of_list = self.file.is_some() || self.claim.is_some();
-        let timing =
-            self.poll_interval.is_some() || self.max_staleness.is_some() || self.when_stale.is_some();
-        match self.source {
-            Source::Feed if self.url.is_none() => Err("`revocation.url` is missing: say where the feed is"),
-            Source::Feed if of_list => {
-                Err("`file` and `claim` have a meaning where `source = \"list\"` only: leave them out")
-            }
-            Source::List if self.url.is_some() == self.file.is_some() => {
-                Err("`revocation` needs either `url` or `file`, and not both: say where the list is")
-            }
-            Source::List if self.long_poll.is_some() => {
-                Err("`long_poll` has a meaning where `source = \"feed\"` only: leave it out")
-            }
-            Source::None
-                if self.url.is_some() || of_list || timing || self.long_poll.is_some() || self.dry_run =>
-            {
-                Err(
-                    "the other settings of `revocation` have no meaning where `source = \"none\"`: leave them out",
-                )
-            }
-            Source::Feed | Source::List | Source::None => Ok(()),
+    fn check_names(&self) -> Result<(), &'static str> {
+        if self.url.is_some() == self.tenants.is_some() {
+            return Err("it needs either `url`, for one issuer, or `tenants`, for many, and not both");
         }
+        if self.tenants.is_none() && (self.max_tenants.is_some() || self.idle_after.is_some()) {
+            return Err(
+                "`max_tenants` and `idle_after` have a meaning beside `tenants` only: leave them out",
+            );
+        }
+        Ok(())
     }
 }

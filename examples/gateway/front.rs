@@ -1,6 +1,7 @@
 //! The front: from any request to the route that answers it, or to a refusal that needs no token to be understood.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::header::{ALLOW, HOST, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -8,6 +9,7 @@ use hyper::body::Incoming;
 
 use crate::body::Body;
 use crate::headers;
+use crate::metrics::{Metrics, Unrouted};
 use crate::path::RequestPath;
 use crate::proxy::plain;
 use crate::routes::{Miss, Route, Routes};
@@ -15,6 +17,7 @@ use crate::routes::{Miss, Route, Routes};
 #[derive(Debug)]
 pub(crate) struct Front {
     routes: Routes,
+    metrics: Arc<Metrics>,
 }
 
 /// A request that no route gets to see.
@@ -28,8 +31,8 @@ enum Refusal {
 }
 
 impl Front {
-    pub(crate) fn new(routes: Routes) -> Self {
-        Self { routes }
+    pub(crate) fn new(routes: Routes, metrics: Arc<Metrics>) -> Self {
+        Self { routes, metrics }
     }
 
     pub(crate) async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
@@ -40,6 +43,7 @@ impl Front {
             }
             Err(refusal) => {
                 tracing::debug!(method = %request.method(), path = ?request.uri().path(), ?refusal, "refused");
+                self.metrics.count_unrouted(refusal.reason());
                 refusal.response()
             }
         }
@@ -68,6 +72,15 @@ impl Front {
 }
 
 impl Refusal {
+    fn reason(&self) -> Unrouted {
+        match self {
+            Self::BadRequest(_) => Unrouted::BadRequest,
+            Self::NotFound => Unrouted::NotFound,
+            Self::NotImplemented => Unrouted::NotImplemented,
+            Self::MethodNotAllowed(_) => Unrouted::MethodNotAllowed,
+        }
+    }
+
     fn response(self) -> Response<Body> {
         match self {
             Self::BadRequest(words) => plain(StatusCode::BAD_REQUEST, words),

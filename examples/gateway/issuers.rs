@@ -1,22 +1,41 @@
 //! From the file's issuers to a running resource server.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use tower_bearer::{Builder, Complete, Feed, List, NeedsAudience, NeedsRevocation, Profile, ResourceServer};
+use tower_bearer::{Builder, Complete, NeedsAudience, NeedsRevocation, Profile, ResourceServer, Tenants};
 
-use crate::config::{Config, ConfigError, Issuer, Revocation};
-use crate::values::{Period, Source};
+use crate::config::{Config, ConfigError, Issuer};
+use crate::files::{beside, secret};
+use crate::values::{Names, Period};
 
 /// Starts without waiting for anybody, so that the gateway comes up while an authorization server is down.
 pub(crate) fn start(config: &Config, file: &Path) -> Result<ResourceServer, ConfigError> {
     let mut issuers = config.issuers();
     let Some(first) = issuers.next() else { return Err(ConfigError("there is no issuer".to_owned())) };
-    let mut builder = describe(first, ResourceServer::builder().issuer(&first.url), file)?;
+    let builder = ResourceServer::builder();
+    let named = match tenants(first) {
+        Some(tenants) => builder.tenants(tenants),
+        None => builder.issuer(first.url.as_deref().unwrap_or_default()),
+    };
+    let mut builder = describe(first, named, file)?;
     for issuer in issuers {
-        builder = describe(issuer, builder.issuer(&issuer.url), file)?;
+        let named = match tenants(issuer) {
+            Some(tenants) => builder.tenants(tenants),
+            None => builder.issuer(issuer.url.as_deref().unwrap_or_default()),
+        };
+        builder = describe(issuer, named, file)?;
     }
     builder.start_lazily().map_err(|error| ConfigError(format!("{}: {error}", file.display())))
+}
+
+fn tenants(issuer: &Issuer) -> Option<Tenants> {
+    let tenants = match issuer.tenants.as_ref()? {
+        Names::Pattern(pattern) => Tenants::matching(pattern),
+        Names::Listed(names) => Tenants::listed(names),
+    };
+    let tenants = apply(tenants, issuer.max_tenants.map(Into::into), Tenants::max);
+    Some(apply(tenants, period(issuer.idle_after), Tenants::idle_after))
 }
 
 fn describe(
@@ -28,12 +47,13 @@ fn describe(
     let builder = builder.audience(audiences.next().map(String::as_str).unwrap_or_default());
     let builder = audiences.fold(builder, Builder::<NeedsRevocation>::audience);
     let builder = with_keys(issuer, builder, file)?;
+    let mut sources = issuer.revocation.settings(file)?.into_iter();
     let builder = with_rules(issuer, builder);
-    Ok(match &issuer.revocation {
-        Some(revocation) if revocation.source == Source::Feed => builder.revocation(feed(revocation)),
-        Some(revocation) if revocation.source == Source::List => builder.revocation(list(revocation, file)),
-        _ => builder.without_revocation(),
-    })
+    let builder = match sources.next() {
+        Some(source) => builder.revocation(source),
+        None => builder.without_revocation(),
+    };
+    Ok(sources.fold(builder, Builder::<Complete>::revocation))
 }
 
 fn with_keys(
@@ -54,7 +74,7 @@ fn with_keys(
         None => builder,
     };
     Ok(match &issuer.shared_secret_file {
-        Some(path) => builder.shared_secret(secret(path, file)?),
+        Some(path) => builder.shared_secret(secret("shared_secret_file", path, file)?),
         None => builder,
     })
 }
@@ -72,52 +92,14 @@ fn with_rules(issuer: &Issuer, builder: Builder<NeedsRevocation>) -> Builder<Nee
     }
 }
 
-fn feed(revocation: &Revocation) -> Feed {
-    let feed = Feed::new(revocation.url.as_deref().unwrap_or_default());
-    let feed = apply(feed, period(revocation.poll_interval), Feed::poll_interval);
-    let feed = apply(feed, period(revocation.max_staleness), Feed::max_staleness);
-    let feed = apply(feed, revocation.when_stale.map(Into::into), Feed::when_stale);
-    let feed = apply(feed, period(revocation.long_poll), Feed::long_poll);
-    if revocation.dry_run { feed.dry_run() } else { feed }
-}
-
-fn list(revocation: &Revocation, config: &Path) -> List {
-    let list = match &revocation.file {
-        Some(file) => List::file(beside(config, file)),
-        None => List::new(revocation.url.as_deref().unwrap_or_default()),
-    };
-    let list = apply(list, revocation.claim.as_ref(), List::claim);
-    let list = apply(list, period(revocation.poll_interval), List::poll_interval);
-    let list = apply(list, period(revocation.max_staleness), List::max_staleness);
-    let list = apply(list, revocation.when_stale.map(Into::into), List::when_stale);
-    if revocation.dry_run { list.dry_run() } else { list }
-}
-
 /// Only what the file says; the rest keeps its default.
-fn apply<B, T>(builder: B, setting: Option<T>, set: impl FnOnce(B, T) -> B) -> B {
+pub(crate) fn apply<B, T>(builder: B, setting: Option<T>, set: impl FnOnce(B, T) -> B) -> B {
     match setting {
         Some(value) => set(builder, value),
         None => builder,
     }
 }
 
-fn period(setting: Option<Period>) -> Option<Duration> {
+pub(crate) fn period(setting: Option<Period>) -> Option<Duration> {
     setting.map(|period| period.0)
-}
-
-/// A path in the configuration is as seen from there.
-fn beside(config: &Path, path: &str) -> PathBuf {
-    config.parent().unwrap_or_else(|| Path::new("")).join(path)
-}
-
-/// The newline that an editor puts at the end of a text is not part of the secret.
-fn secret(path: &str, config: &Path) -> Result<Vec<u8>, ConfigError> {
-    let mut secret = std::fs::read(beside(config, path)).map_err(|error| {
-        let remedy = "name a file that the gateway may read, as seen from the configuration";
-        ConfigError(format!("{}: shared_secret_file `{path}`: {error}: {remedy}", config.display()))
-    })?;
-    if let Ok(text) = std::str::from_utf8(&secret) {
-        secret.truncate(text.trim_end_matches(['\r', '\n']).len());
-    }
-    Ok(secret)
 }

@@ -7,16 +7,21 @@
 //!             → Protect (not on public routes) → Forward → Proxy → upstream
 //! ```
 //!
-//! Everything is streamed, nothing buffered. Prometheus metrics come with a later version.
+//! Everything is streamed, nothing buffered. What is counted on the way is at `/metrics` of the admin listener.
 
 mod admin;
 mod body;
 mod config;
+mod files;
 mod front;
 mod headers;
 mod issuers;
+mod knowledge;
+mod metrics;
 mod path;
+mod prometheus;
 mod proxy;
+mod revocation;
 mod routes;
 mod serve;
 mod values;
@@ -26,6 +31,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,6 +39,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ConfigError};
 use crate::front::Front;
+use crate::metrics::Metrics;
 use crate::routes::Routes;
 
 /// The operator has to change something.
@@ -56,16 +63,17 @@ async fn run() -> Result<(), ConfigError> {
     let wrong = |error: &dyn Error| ConfigError(format!("{}: {error}", file.display()));
     let config = Config::read(&file)?;
     let api = issuers::start(&config, &file)?;
-    let routes = Routes::new(&config, &api).map_err(|error| wrong(&error))?;
+    let metrics = Arc::new(Metrics::new(config.routes().map(|route| route.prefix.text.as_str())));
+    let routes = Routes::new(&config, &api, &metrics).map_err(|error| wrong(&error))?;
     let signal = serve::signal().map_err(|error| wrong(&error))?;
     let (listener, address) = bind(&file, "listen", config.listen.0).await?;
     let (admin_listener, admin_address) = bind(&file, "admin", config.admin.0).await?;
-    let admin = admin::router(api, routes.shown());
+    let admin = admin::router(api, routes.shown(), Arc::clone(&metrics));
 
     let (stop, stopping) = watch::channel(false);
     let admin = axum::serve(admin_listener, admin).with_graceful_shutdown(serve::stopped(stopping.clone()));
     tokio::spawn(admin.into_future());
-    tokio::spawn(serve::serve(listener, Front::new(routes), stopping));
+    tokio::spawn(serve::serve(listener, Front::new(routes, metrics), stopping));
     // Whoever started this may have closed its end.
     let _ = writeln!(io::stdout(), "listening on {address} admin {admin_address}");
 

@@ -21,6 +21,7 @@ use tower::Service;
 
 use crate::body::Body;
 use crate::headers;
+use crate::metrics::UpstreamError;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Shorter than the idle time of common servers, so that a request seldom meets a connection that is being closed.
@@ -81,7 +82,7 @@ impl Service<Request<Incoming>> for Proxy {
 fn pass_back(response: Response<Incoming>) -> Response<Body> {
     if response.status().is_informational() {
         // Nobody asked for an upgrade.
-        return plain(StatusCode::BAD_GATEWAY, "the upstream changed the protocol");
+        return failure(UpstreamError::ProtocolChanged);
     }
     let mut response = response.map(Body::Passing);
     headers::remove_hop_by_hop(response.headers_mut());
@@ -96,11 +97,18 @@ fn failed(error: &Error) -> Response<Body> {
     let late = reasons.iter().any(timed_out);
     let reason = reasons.last().map(ToString::to_string);
     tracing::warn!(%error, reason, "the upstream did not answer");
-    if late {
-        plain(StatusCode::GATEWAY_TIMEOUT, "the upstream did not answer in time")
-    } else {
-        plain(StatusCode::BAD_GATEWAY, "the upstream did not answer")
-    }
+    failure(if late { UpstreamError::TimedOut } else { UpstreamError::NoAnswer })
+}
+
+fn failure(error: UpstreamError) -> Response<Body> {
+    let (status, words) = match error {
+        UpstreamError::NoAnswer => (StatusCode::BAD_GATEWAY, "the upstream did not answer"),
+        UpstreamError::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "the upstream did not answer in time"),
+        UpstreamError::ProtocolChanged => (StatusCode::BAD_GATEWAY, "the upstream changed the protocol"),
+    };
+    let mut response = plain(status, words);
+    response.extensions_mut().insert(error);
+    response
 }
 
 /// A response in our own words.

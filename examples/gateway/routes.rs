@@ -1,6 +1,7 @@
 //! The route table: which service answers a request.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
@@ -10,6 +11,7 @@ use tower_bearer::{Forward, Forwarding, Policy, Protected, ResourceServer, Scope
 
 use crate::body::Body;
 use crate::config::{self, Authorization, Config, Require};
+use crate::metrics::{Metrics, RouteMetrics};
 use crate::path::RequestPath;
 use crate::proxy::Proxy;
 use crate::values::{Prefix, Scope};
@@ -26,6 +28,7 @@ pub(crate) struct Route {
     /// None for all of them.
     methods: Option<Vec<Method>>,
     service: Service,
+    metrics: Arc<RouteMetrics>,
     shown: Value,
 }
 
@@ -46,9 +49,9 @@ pub(crate) enum Miss {
 }
 
 impl Routes {
-    pub(crate) fn new(config: &Config, api: &ResourceServer) -> Result<Self, ScopeError> {
+    pub(crate) fn new(config: &Config, api: &ResourceServer, metrics: &Metrics) -> Result<Self, ScopeError> {
         let forwarding = forward(&config.forward).layer(Proxy::new(config.upstream.0.clone()));
-        let route = |route| Route::new(route, api, &forwarding);
+        let route = |route| Route::new(route, api, &forwarding, metrics);
         let mut routes = config.routes().map(route).collect::<Result<Vec<_>, _>>()?;
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.path.len()));
         Ok(Self { routes })
@@ -78,6 +81,7 @@ impl Route {
         route: &config::Route,
         api: &ResourceServer,
         inner: &Forwarding<Proxy>,
+        metrics: &Metrics,
     ) -> Result<Self, ScopeError> {
         let service = match &route.require {
             Some(require) => {
@@ -92,7 +96,8 @@ impl Route {
         };
         let methods = route.methods.as_ref();
         let methods = methods.map(|methods| methods.iter().map(|method| method.0.clone()).collect());
-        Ok(Self { prefix: route.prefix.clone(), methods, service, shown: shown(route) })
+        let (prefix, metrics) = (route.prefix.clone(), metrics.of(&route.prefix.text));
+        Ok(Self { prefix, methods, service, metrics, shown: shown(route) })
     }
 
     fn allows(&self, method: &Method) -> bool {
@@ -100,10 +105,12 @@ impl Route {
     }
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-        match self.service.clone() {
+        let counting = self.metrics.begin();
+        let response = match self.service.clone() {
             Service::Protected(service) => service.oneshot(request).await,
             Service::Public(service) => service.oneshot(request).await,
-        }
+        };
+        response.inspect(|response| counting.end(response))
     }
 }
 

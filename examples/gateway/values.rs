@@ -1,11 +1,13 @@
 //! The values in the file: each is checked where it is read, so that the complaint shows the line.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::uri::{Authority, Scheme};
 use http::{Method, Uri};
-use serde::de::{Error, IgnoredAny};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use tower_bearer::{Algorithm, Profile, ScopeToken, WhenStale};
 
@@ -140,6 +142,37 @@ impl TryFrom<String> for Scope {
     fn try_from(text: String) -> Result<Self, String> {
         let remedy = "write one scope a string, such as \"read:events\"";
         ScopeToken::try_from(text.as_str()).map(Self).map_err(|error| format!("`{text}`: {error}: {remedy}"))
+    }
+}
+
+/// Issuers that are not known at start. Not an untagged enum: that would not say what is wrong.
+#[derive(Clone, Debug)]
+pub(crate) enum Names {
+    Pattern(String),
+    Listed(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> Visitor<'de> for NamesVisitor {
+    type Value = Names;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a pattern such as \"https://{tenant}.example.com/\", or a list of issuers")
+    }
+
+    fn visit_str<E: Error>(self, pattern: &str) -> Result<Names, E> {
+        Ok(Names::Pattern(pattern.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Names, A::Error> {
+        Vec::deserialize(SeqAccessDeserializer::new(names)).map(Names::Listed)
     }
 }
 

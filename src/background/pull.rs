@@ -213,6 +213,8 @@ impl Puller {
             self.start_over();
         }
         let outcome = self.pull().await;
+        // What has grown old in the meantime was so, also where this answer is fresh.
+        self.tell();
         // A page that was refused is no place to go on from, and neither is a state of which something was not taken in.
         let broken = outcome.as_ref().is_err_and(|error| {
             !error.is_silence() || (self.whole && (self.flaw.is_some() || self.cursor.is_none()))
@@ -233,8 +235,14 @@ impl Puller {
                 Err(error)
             }
         };
+        self.tell();
         self.around.news.send_replace(());
         outcome
+    }
+
+    fn tell(&self) {
+        let uptime = self.around.clock.uptime();
+        self.revocations.freshness.tell(self.issuer.name.as_str(), self.source(), uptime);
     }
 
     /// A complete answer is in force: from here on `self.cursor` stands for all that is known.

@@ -19,6 +19,8 @@ pub(crate) struct Freshness {
     /// Entries that the operator chose to ignore.
     ignored: AtomicU64,
     trouble: Mutex<Option<String>>,
+    /// The state that the log knows of.
+    told: Mutex<FreshnessState>,
     bounds: Bounds,
 }
 
@@ -57,7 +59,8 @@ fn millis(duration: Duration) -> u64 {
 impl Freshness {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { confirmed: zero(), flawed: zero(), ignored: zero(), trouble: Mutex::default(), bounds }
+        let (trouble, told) = (Mutex::default(), Mutex::new(FreshnessState::Unknown));
+        Self { confirmed: zero(), flawed: zero(), ignored: zero(), trouble, told, bounds }
     }
 
     /// A complete answer, asked for at `asked` on the uptime clock: it tells of everything that was said before that. Only
@@ -124,6 +127,34 @@ impl Freshness {
             Some(age) if age > self.bounds.max_staleness => FreshnessState::Stale,
             Some(_) if self.flawed.load(Ordering::Acquire) != 0 => FreshnessState::Stale,
             Some(_) => FreshnessState::Fresh,
+        }
+    }
+
+    /// Logs the state where it is another one than was logged last. `issuer` and `source` are the operator's own words.
+    pub(crate) fn tell(&self, issuer: &str, source: &str, uptime: Duration) {
+        let (age, now) = (self.age(uptime), self.state(uptime));
+        let before = std::mem::replace(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner), now);
+        if before == now {
+            return;
+        }
+        match now {
+            FreshnessState::Unknown => {}
+            FreshnessState::Fresh => tracing::info!(issuer, source, ?before, ?age, "revocations are fresh"),
+            FreshnessState::Stale => tracing::warn!(
+                issuer,
+                source,
+                ?before,
+                ?age,
+                when_stale = ?self.bounds.when_stale,
+                "revocations are stale: a route that does not choose itself does as `when_stale` says"
+            ),
+            FreshnessState::Expired => tracing::warn!(
+                issuer,
+                source,
+                ?before,
+                ?age,
+                "revocations have expired: requests are refused, also where stale news would do"
+            ),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The operator's side.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tower_bearer::Algorithm;
 
 use crate::client::{Answer, Ask};
 use crate::process::Gateway;
@@ -74,9 +75,21 @@ async fn status_shows_issuers_and_routes() {
     let issuer = &status["issuers"][0];
     assert_eq!(issuer["issuer"], json!(setup.server.issuer()));
     assert_eq!(issuer["keys"]["keys"][0]["algorithms"], json!(["ES256"]));
+    assert_eq!(issuer["keys"]["keys"][0]["kid"], json!(setup.server.key_id(Algorithm::ES256)));
+    assert_eq!((&issuer["keys"]["usable"], &issuer["keys"]["left_out"]), (&json!(true), &json!([])));
     assert!(issuer["keys"]["age"].is_number() && issuer["keys"]["last_error"].is_null());
+    assert!(issuer["keys"]["next_refresh"].as_f64().unwrap() > 0.0);
+    assert_eq!(issuer["feeds"][0]["source"], json!(setup.server.feed_url()));
+    assert!(issuer["feeds"][0]["last_error"].is_null());
+    assert_eq!(status["tenants"], json!([]));
     assert_eq!(issuer["feeds"][0]["state"], json!("fresh"));
     assert!(issuer["feeds"][0]["age"].is_number());
+    let readiness = admin(&setup, "/readyz").await.json();
+    let members = |of: &Value| of.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    for part in ["/keys", "/keys/keys/0", "/feeds/0"] {
+        let shown = |page: &Value| members(page["issuers"][0].pointer(part).unwrap());
+        assert_eq!(shown(&readiness), shown(&status), "/readyz tells as much of an issuer: {part}");
+    }
     let expected = json!([
         { "path": "/events/any", "methods": null, "public": false, "require": { "any": ["a"] }, "when_stale": null },
         { "path": "/events", "methods": ["GET", "POST"], "public": false, "require": { "all": ["b", "a"] }, "when_stale": "admit" },
@@ -89,7 +102,7 @@ async fn status_shows_issuers_and_routes() {
 #[tokio::test]
 async fn nothing_else_is_there() {
     let setup = Setup::start(ROUTES).await;
-    for path in ["/", "/metrics", "/events", "/open", "/healthz/", "/status/x"] {
+    for path in ["/", "/events", "/open", "/healthz/", "/status/x", "/metrics/x"] {
         assert_eq!(admin(&setup, path).await.status, 404, "{path}");
     }
     for path in ["/healthz", "/readyz", "/status", "/metrics"] {

@@ -106,7 +106,11 @@ impl Dir {
     }
 
     pub(crate) fn write(&self, name: &str, content: &[u8]) {
-        fs::write(self.0.join(name), content).unwrap();
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
     }
 
     fn config(&self) -> PathBuf {

@@ -15,11 +15,18 @@ const ROUTE: &str = "[[route]]\npath = '/'\npublic = true\n";
 #[tokio::test]
 async fn each_complaint_names_the_setting_and_the_remedy() {
     let rest = format!("{NO_FEED}{ROUTE}");
+    let top = |from: &str, to: &str| format!("{TOP}{ISSUER}{rest}").replace(from, to);
     let issuer = |line: &str| format!("{TOP}{ISSUER}{line}\n{rest}");
     let feed = |line: &str| format!("{TOP}{ISSUER}{FEED}{line}\n{ROUTE}");
+    let tenants = |lines: &str| top("url = 'https://as.example'", lines);
+    let several = |tables: &str| {
+        format!("{TOP}{ISSUER}{tables}{ROUTE}")
+            .replace("[issuer.rev", "[[issuer.rev")
+            .replace("ion]", "ion]]")
+    };
+    let list = |line: &str| top("'none'", &format!("'list'\nurl = 'https://x'\n{line}"));
     let route = |lines: &str| format!("{TOP}{ISSUER}{NO_FEED}[[route]]\npath = '/a'\n{lines}\n");
     let path = |path: &str| format!("{TOP}{ISSUER}{NO_FEED}[[route]]\npath = '{path}'\npublic = true\n");
-    let top = |from: &str, to: &str| format!("{TOP}{ISSUER}{rest}").replace(from, to);
     let forward = |line: &str| format!("{TOP}{ISSUER}{rest}[forward]\n{line}\n");
 
     let table: Vec<(String, &[&str])> = vec![
@@ -36,6 +43,32 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
         (top("http://127.0.0.1:9", "up"), &["line 3", "upstream"]),
         // Issuers.
         (issuer("jwks_uri = 'x'"), &["line 7", "unknown field `jwks_uri`", "`jwks_url`"]),
+        (top("url = 'https://as.example'", ""), &["line 4", "either `url`", "or `tenants`"]),
+        (issuer("tenants = ['https://a.example']"), &["line 4", "`https://as.example`", "not both"]),
+        (issuer("max_tenants = 5"), &["line 4", "`max_tenants` and `idle_after`", "leave them out"]),
+        (issuer("idle_after = '5m'"), &["line 4", "`max_tenants` and `idle_after`", "leave them out"]),
+        (tenants("tenants = 5"), &["line 5", "tenants", "https://{tenant}.example.com/", "list of issuers"]),
+        (tenants("tenants = ['https://a.example', 5]"), &["line 5", "expected a string"]),
+        (tenants("tenants = []"), &["tenants ``", "no issuer is listed"]),
+        (
+            tenants("tenants = 'https://{tenant}.com/'"),
+            &["tenants `https://{tenant}.com/`", "choose the domain"],
+        ),
+        (tenants("tenants = 'https://as.example/'"), &["exactly one {tenant}"]),
+        (
+            tenants("tenants = ['https://a.example', 'http://b.example']"),
+            &["line 4", "`tenants`", "`http://b"],
+        ),
+        (tenants("tenants = 'http://127.0.0.1/{tenant}'"), &["line 4", "`tenants`", "allow_loopback_http"]),
+        (tenants("max_tenants = 0"), &["line 5", "max_tenants", "nonzero"]),
+        (
+            tenants("max_tenants = 5\nidle_after = '59s'\ntenants = ['https://a.example']"),
+            &["shorter than a minute"],
+        ),
+        (
+            tenants("tenants = 'https://{tenant}.as.example/'").replace(NO_FEED, FEED),
+            &["revocation `https://as.example/feed`", "the same for all tenants"],
+        ),
         (issuer("leeway = '5 parsecs'"), &["line 7", "leeway", "`5 parsecs`", "500ms"]),
         (issuer("leeway = 5"), &["line 7", "leeway", "invalid type"]),
         (issuer("leeway = '99999999999999999999d'"), &["line 7", "is no duration"]),
@@ -77,7 +110,60 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
         (top("'none'", "'list'\nurl = 'https://x'\nfile = 'x'"), &["line 4", "either `url` or `file`"]),
         (top("'none'", "'list'\nfile = 'x'\nlong_poll = '25s'"), &["line 4", "`long_poll`", "feed"]),
         (top("'none'", "'none'\ndry_run = true"), &["line 4", "leave them out"]),
-        (feed("claim = 'sid'"), &["line 4", "`file` and `claim`", "list"]),
+        (feed("claim = 'sid'"), &["line 4", "`claim`", "list"]),
+        (feed("file = 'x'"), &["line 4", "`file`", "list"]),
+        (list("signed = true"), &["line 4", "`signed`", "feed"]),
+        (list("identifiers = ['x']"), &["line 4", "`identifiers`", "feed"]),
+        (list("claims = ['x']"), &["line 4", "`claims`", "feed"]),
+        (list("ignore_unknown_entries = true"), &["line 4", "`ignore_unknown_entries`", "feed"]),
+        (top("'none'", "'list'\nfile = 'x'\nbearer_file = 'x'"), &["line 4", "`bearer_file`", "a `url`"]),
+        (feed("identifiers = ['a b']"), &["identifier `a b`"]),
+        (feed("claims = ['']"), &["claim ``"]),
+        (feed("claims = 'x'"), &["line 10", "claims"]),
+        (feed("expires_after = 5"), &["line 10", "expires_after"]),
+        (feed("signed = 'yes'"), &["line 10", "signed", "boolean"]),
+        // With what sources are asked.
+        (feed("bearer = 'x'"), &["line 10", "unknown field `bearer`", "`bearer_file`"]),
+        (feed("bearer_file = 'gone'"), &["bearer_file `gone`", "No such file"]),
+        (feed("bearer_file = 'blank'"), &["bearer_file `blank`", "it is empty"]),
+        (feed("bearer_file = 'binary'"), &["bearer_file `binary`", "no text"]),
+        (feed("bearer_file = 'lines'"), &["bearer `[secret]`", "cannot stand in a header"]),
+        (
+            feed("bearer_file = 'short'\nbasic = { user = 'u', password_file = 'short' }"),
+            &["line 4", "leave one out"],
+        ),
+        (feed("basic = { user = 'u', password_file = 'gone' }"), &["password_file `gone`", "No such file"]),
+        (
+            feed("basic = { user = 'u:v', password_file = 'short' }"),
+            &["line 4", "`basic.user` is `u:v`", "colon"],
+        ),
+        (
+            feed("basic = { user = 'u', password = 'p' }"),
+            &["line 10", "unknown field `password`", "`password_file`"],
+        ),
+        (feed("basic = { user = 'u' }"), &["line 10", "missing field `password_file`"]),
+        (feed("client_credentials = { client_id = 'c' }"), &["line 10", "missing field `secret_file`"]),
+        (
+            feed("client_credentials = { client_id = 'c', secret_file = 'short', audiences = [] }"),
+            &["line 10", "unknown field `audiences`", "`audience`"],
+        ),
+        (
+            feed(
+                "client_credentials = { client_id = 'c', secret_file = 'short', token_endpoint = 'http://x/' }",
+            ),
+            &["line 4", "`revocation.client_credentials.token_endpoint`", "allow_loopback_http"],
+        ),
+        (
+            feed("client_credentials = { client_id = 'c', secret_file = 'short', token_endpoint = 'x' }"),
+            &["token_endpoint `x`", "absolute https URL"],
+        ),
+        // Several of them.
+        (several(&format!("{FEED}{NO_FEED}")), &["line 4", "`source = \"none\"` beside another"]),
+        (several(&format!("{FEED}{FEED}file = 'x'\n")), &["line 4", "[[issuer.revocation]] 2", "`file`"]),
+        (several(&format!("{FEED}{FEED}fil = 'x'\n")), &["line 13", "unknown field `fil`"]),
+        (several("[issuer.revocation]\n"), &["line 7", "missing field `source`"]),
+        (issuer("revocation = []").replace(NO_FEED, ""), &["line 4", "[issuer.revocation] is missing"]),
+        (issuer("revocation = 5").replace(NO_FEED, ""), &["line 7", "[[issuer.revocation]]"]),
         (top("'none'", "'auth0'"), &["line 8", "`auth0` is not in this version"]),
         (top("'none'", "'feed'"), &["line 4", "`revocation.url` is missing"]),
         (top("source = 'none'", "url = 'https://x'"), &["line 7", "missing field `source`"]),
@@ -128,6 +214,9 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
     ];
     let dir = Dir::new();
     dir.write("short", b"short\n");
+    dir.write("blank", b"\n");
+    dir.write("binary", b"\xff");
+    dir.write("lines", b"one\ntwo\n");
     for (config, words) in table {
         let output = run(&dir, &config).await;
         let complaint = String::from_utf8(output.stderr).unwrap();
@@ -147,6 +236,71 @@ async fn the_sample_works() {
     let config = sample.replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:8081", "127.0.0.1:0");
     let gateway = Gateway::start(&config).await;
     assert_ne!(gateway.port, gateway.admin);
+}
+
+/// The words that complain of an unknown key name all that there are.
+#[tokio::test]
+async fn the_sample_shows_every_setting() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gateway/gateway.toml");
+    let sample = fs::read_to_string(sample).unwrap();
+    let dir = Dir::new();
+    let tables = [
+        "",
+        "[[issuer]]",
+        "[[issuer]]\n[issuer.revocation]",
+        "[[issuer]]\n[issuer.revocation.basic]",
+        "[[issuer]]\n[issuer.revocation.client_credentials]",
+        "[[route]]",
+        "[forward]",
+    ];
+    for table in tables {
+        let output = run(&dir, &format!("{table}\nno-such-key = 1\n")).await;
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        let (_, known) = complaint.split_once("unknown field `no-such-key`, expected ").expect(&complaint);
+        let names = known.lines().next().unwrap().split('`').skip(1).step_by(2);
+        let missing = names.filter(|name| {
+            // It is of a later version.
+            if *name == "snapshot" {
+                return false;
+            }
+            let written = |line: &str| {
+                line.contains(&format!("[{name}]"))
+                    || line.contains(&format!("[issuer.{name}]"))
+                    || line.split(['#', '{', ',', ' ']).any(|word| word == *name) && line.contains(" = ")
+            };
+            !sample.lines().any(written)
+        });
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&str>::new(), "{table}");
+    }
+}
+
+/// Each line that is commented out is right by itself: it works in its place, but for what it is an alternative to.
+#[tokio::test]
+async fn what_the_sample_leaves_out_can_be_put_in() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gateway/gateway.toml");
+    let sample = fs::read_to_string(sample).unwrap();
+    // Where it cannot listen, it ends with that complaint, and no other.
+    let sample = sample.replace("127.0.0.1:8080", "192.0.2.1:1");
+    let is_key =
+        |key: &str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let setting = |line: &str| {
+        let line = line.strip_prefix("# ")?;
+        line.split_once('=').is_some_and(|(key, _)| is_key(key.trim_end())).then(|| line.to_owned())
+    };
+    let alternatives = ["either `url`", "leave it out", "leave them out", "No such file", "https://…"];
+    let dir = Dir::new();
+    let mut count = 0;
+    for (place, line) in sample.lines().enumerate() {
+        let Some(line) = setting(line) else { continue };
+        let with = |(own, other): (usize, &str)| if own == place { line.clone() } else { other.to_owned() };
+        let config: Vec<_> = sample.lines().enumerate().map(with).collect();
+        let complaint = String::from_utf8(run(&dir, &config.join("\n")).await.stderr).unwrap();
+        let fits =
+            complaint.contains("free port") || alternatives.iter().any(|words| complaint.contains(words));
+        assert!(fits, "{line}\n{complaint}");
+        count += usize::from(complaint.contains("free port"));
+    }
+    assert!(count >= 14, "only {count} of them work in their places");
 }
 
 #[tokio::test]
