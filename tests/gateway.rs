@@ -17,6 +17,8 @@ mod admin;
 mod client;
 #[path = "gateway/headers.rs"]
 mod headers;
+#[path = "gateway/kill.rs"]
+mod kill;
 #[path = "gateway/life.rs"]
 mod life;
 #[path = "gateway/metrics.rs"]

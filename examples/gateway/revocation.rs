@@ -11,7 +11,7 @@ use tower_bearer::{ClientCredentials, Feed, List, SourceSettings};
 use crate::config::ConfigError;
 use crate::files::{beside, secret_text};
 use crate::issuers::{apply, period};
-use crate::values::{NotYet, Period, Source, StaleChoice};
+use crate::values::{Period, Source, StaleChoice};
 
 /// Where the revocations of one issuer come from: one table, or an array of tables. Not an untagged enum: that would not
 /// say what is wrong.
@@ -43,8 +43,7 @@ struct Revocation {
     bearer_file: Option<String>,
     basic: Option<Basic>,
     client_credentials: Option<Client>,
-    #[serde(rename = "snapshot")]
-    _snapshot: Option<NotYet>,
+    snapshot: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -135,13 +134,15 @@ impl Sources {
 
 /// The settings of a feed and of a list that have the same names there.
 macro_rules! with_common {
-    ($kind:ident, $source:expr, $settings:expr, $credentials:expr) => {{
+    ($kind:ident, $source:expr, $settings:expr, $credentials:expr, $config:expr) => {{
         let (source, settings) = ($source, $settings);
         let source = apply(source, period(settings.poll_interval), $kind::poll_interval);
         let source = apply(source, period(settings.max_staleness), $kind::max_staleness);
         let source = apply(source, period(settings.expires_after), $kind::expires_after);
         let source = apply(source, settings.when_stale.map(Into::into), $kind::when_stale);
         let source = if settings.dry_run { source.dry_run() } else { source };
+        let snapshot = settings.snapshot.as_ref().map(|path| beside($config, path));
+        let source = apply(source, snapshot, $kind::snapshot);
         match $credentials {
             Credentials::None => source,
             Credentials::Bearer(token) => source.bearer(token),
@@ -175,6 +176,7 @@ impl Revocation {
             ("expires_after", self.expires_after.is_some()),
             ("when_stale", self.when_stale.is_some()),
             ("dry_run", self.dry_run),
+            ("snapshot", self.snapshot.is_some()),
         ];
         match self.source {
             Source::None => {
@@ -225,14 +227,14 @@ impl Revocation {
                 None => List::new(url),
             };
             let list = apply(list, self.claim.as_ref(), List::claim);
-            return Ok(with_common!(List, list, self, credentials).into());
+            return Ok(with_common!(List, list, self, credentials, config).into());
         }
         let feed = apply(Feed::new(url), period(self.long_poll), Feed::long_poll);
         let feed = if self.signed { feed.signed() } else { feed };
         let feed = if self.ignore_unknown_entries { feed.ignore_unknown_entries() } else { feed };
         let feed = self.identifiers.iter().flatten().fold(feed, Feed::identifier);
         let feed = self.claims.iter().flatten().fold(feed, Feed::claim);
-        Ok(with_common!(Feed, feed, self, credentials).into())
+        Ok(with_common!(Feed, feed, self, credentials, config).into())
     }
 
     fn credentials(&self, config: &Path) -> Result<Credentials, ConfigError> {

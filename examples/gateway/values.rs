@@ -248,14 +248,3 @@ impl From<StaleChoice> for WhenStale {
         }
     }
 }
-
-/// A setting of a later version.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum NotYet {}
-
-impl<'de> Deserialize<'de> for NotYet {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer)?;
-        Err(D::Error::custom("this setting is not in this version: leave it out"))
-    }
-}

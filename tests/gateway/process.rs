@@ -47,6 +47,12 @@ impl Gateway {
         assert!(status.success(), "{kill}");
     }
 
+    /// Ends it as the kernel does, at once and without a word, and leaves its files.
+    pub(crate) async fn kill(mut self) -> Dir {
+        self.child.kill().await.unwrap();
+        self.dir
+    }
+
     /// Waits for the end, and returns the exit code.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         within("the gateway's end", self.child.wait()).await.unwrap().code()
