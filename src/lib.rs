@@ -99,5 +99,5 @@ pub use scope::{ScopeError, ScopeToken};
 pub use server::{
     Builder, Complete, FeedHealth, Health, InProcessRevocations, IssuerHealth, KeyHealth, KeysHealth,
     NeedsAudience, NeedsIssuer, NeedsRevocation, ResourceServer, RevokeError, StartError, TenantsHealth,
-    WouldRefuse, danger,
+    Watch, WouldRefuse, danger,
 };

@@ -30,4 +30,5 @@ mod start;
 mod storm;
 mod tenants;
 mod tokens;
+mod watch;
 mod world;
