@@ -13,7 +13,7 @@ use tower_bearer::{
     any_token, scope,
 };
 
-use super::world::{NOW, POLL, World, builder, clock, feed, issuer, request, token};
+use super::world::{NOW, POLL, World, ask, builder, clock, feed, issuer, request, token};
 
 /// The longest that a token is not looked at.
 const LOOK: Duration = Duration::from_secs(30);
@@ -21,13 +21,7 @@ const LOOK: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_secs(12 * 3600);
 
 async fn admitted(api: &ResourceServer, jwt: &str) -> AccessToken {
-    use tower::{Layer, ServiceExt, service_fn};
-    let inner = service_fn(async |request: http::Request<()>| {
-        let token = request.extensions().get::<AccessToken>().cloned();
-        Ok::<_, std::convert::Infallible>(http::Response::new(token))
-    });
-    let answer = api.protect(any_token()).layer(inner).oneshot(request(jwt)).await.unwrap();
-    answer.into_body().expect("it is admitted")
+    ask(api, any_token(), request(jwt)).await.token.expect("it is admitted")
 }
 
 /// What its watch says, in a task of its own. The watch is there when this returns.
