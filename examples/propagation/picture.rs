@@ -56,7 +56,8 @@ fn panel(svg: &mut String, left: f64, figures: &Figures, first: bool) {
             *bin += 1;
         }
     }
-    let most = nice(bins.iter().copied().max().unwrap_or(1) as f64);
+    // With room above for the marks' names.
+    let most = nice(bins.iter().copied().max().unwrap_or(1) as f64 * 1.25);
     let (bottom, bin_width) = (TOP + HEIGHT, WIDTH / BINS as f64);
     let x = |ms: f64| left + ms / end * WIDTH;
     let title = format!("{} ({} revocations)", figures.name, figures.delays.len());

@@ -401,6 +401,7 @@ async fn a_tenant_whose_token_is_watched_is_not_idle() {
     assert!(health(&api).issuers[0].issuer.ends_with("/acme") && !watch.is_finished());
     let all = Revocation::cut_off(UnixTime::from_secs(NOW));
     api.revocations_of(&format!("{}/acme", landlord.url)).unwrap().revoke(all).unwrap();
+    until(&api, || watch.is_finished()).await;
     assert_eq!(watch.await.unwrap().kind(), Kind::Revoked);
 }
 

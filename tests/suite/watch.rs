@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::task::{JoinHandle, JoinSet};
-use tower_bearer::clock::{Clock as _, UnixTime};
+use tower_bearer::clock::{Clock as _, SystemClock, UnixTime};
 use tower_bearer::testing::{Reply, Token};
 use tower_bearer::{
     AccessToken, Policy, Rejection, RejectionKind as Kind, ResourceServer, Revocation, Watch, WhenStale,
@@ -27,6 +27,14 @@ async fn admitted(api: &ResourceServer, jwt: &str) -> AccessToken {
 /// What its watch says, in a task of its own. The watch is there when this returns.
 async fn watched(world: &World, jwt: &str, policy: Policy) -> JoinHandle<Rejection> {
     tokio::spawn(world.api.watch(&admitted(&world.api, jwt).await, policy))
+}
+
+/// What a watch says before patience ends.
+async fn told(watch: impl Future<Output = Rejection>) -> Kind {
+    tokio::select! {
+        rejection = watch => rejection.kind(),
+        () = SystemClock::new().sleep(Duration::from_secs(20)) => panic!("it was watched in vain"),
+    }
 }
 
 /// Lets everybody who is to wake do so.
@@ -150,7 +158,7 @@ async fn what_came_before_the_first_look_counts() {
     let token = admitted(&world.api, &world.issuer.mint(long().claim("jti", "a"))).await;
     let watch = world.api.watch(&token, any_token());
     world.api.revocations().revoke(jti("a")).unwrap();
-    assert_eq!(watch.await.kind(), Kind::Revoked);
+    assert_eq!(told(watch).await, Kind::Revoked);
 }
 
 #[tokio::test]
@@ -186,7 +194,7 @@ async fn an_answer_that_is_not_understood_ends_it() {
     world.issuer.publish(json!({"colour": "blue"}));
     world.settle(3).await;
     world.clock.advance(POLL);
-    assert_eq!((&mut watch).await.kind(), Kind::RevocationsStale);
+    assert_eq!(told(&mut watch).await, Kind::RevocationsStale);
     // Polled again, it watches on.
     world.issuer.forget_revocations();
     world.until(|world| world.clock.sleepers() == 2).await;
@@ -230,8 +238,9 @@ async fn many_watches_look_only_when_something_may_have_changed() {
     assert!(watches.try_join_next().is_none());
     world.issuer.revoke_token("on-trial");
     world.poll().await;
-    while let Some(rejection) = watches.join_next().await {
-        assert_eq!(rejection.unwrap().kind(), Kind::Revoked);
+    for _ in 0..WATCHES {
+        let watch = async { watches.join_next().await.unwrap().unwrap() };
+        assert_eq!(told(watch).await, Kind::Revoked);
     }
 }
 
@@ -257,7 +266,7 @@ async fn it_keeps_the_tasks_alive_until_it_is_dropped() {
     // It still learns what happens.
     issuer.revoke_subject("user-1");
     clock.advance(POLL);
-    assert_eq!(watch.await.unwrap().kind(), Kind::Revoked);
+    assert_eq!(told(async { watch.await.unwrap() }).await, Kind::Revoked);
     calm().await;
     assert_eq!(clock.sleepers(), 0);
 }
