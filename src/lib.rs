@@ -99,5 +99,5 @@ pub use scope::{ScopeError, ScopeToken};
 pub use server::{
     Builder, Complete, FeedHealth, Health, InProcessRevocations, IssuerHealth, KeyHealth, KeysHealth,
     NeedsAudience, NeedsIssuer, NeedsRevocation, ResourceServer, RevokeError, SnapshotHealth, StartError,
-    TenantsHealth, VerdictsHealth, WouldRefuse, danger,
+    TenantsHealth, VerdictsHealth, Watch, WouldRefuse, danger,
 };

@@ -110,6 +110,9 @@ pub(crate) const TOKEN_ANSWER_BYTES: usize = 64 * 1024;
 pub(crate) const CLIENT_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
 /// Time between two notes in the log of what a source on trial would refuse.
 pub(crate) const DRY_RUN_TELLING: Duration = Duration::from_secs(60);
+/// A watched token is looked at so often at least: a step of the wall clock is noticed after that time, and a tenant whose
+/// token is watched does not become idle.
+pub(crate) const WATCH_LOOK: Duration = Duration::from_secs(30);
 /// What an entry of a source without pages counts for there, in bytes.
 pub(crate) const ENTRY_WEIGHT: usize = 64;
 /// Larger pages are read on a thread that may block.

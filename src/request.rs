@@ -122,8 +122,8 @@ impl Judge {
         Ok(admitted::admit(live, &self.verdicts))
     }
 
-    /// For a token that an outer layer of the same resource server has admitted in this very request: its signature
-    /// stands, but time, this route's scopes and revocation are judged again.
+    /// For a token that has been admitted before, by an outer layer in this very request or to a stream that still runs: its
+    /// signature stands, but time, this route's scopes and revocation are judged again.
     pub(crate) fn judge_again(
         &self,
         token: &AccessToken,

@@ -116,6 +116,13 @@ impl Revocations {
         outcome
     }
 
+    /// Something was said that is not in force, so that the source is no longer fresh. Whoever has subscribed hears of it.
+    pub(crate) fn flaw(&self, trouble: String) {
+        if self.freshness.flaw(trouble) {
+            self.changed.send_modify(|_| {});
+        }
+    }
+
     /// Lets go of what can no longer matter. For the background's way: it may take a while.
     pub(crate) fn tidy(&self, now: Now) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,9 +151,7 @@ impl Revocations {
         let epoch = self.epoch.fetch_add(1, Ordering::Release) + 1;
         self.changed.send_replace(epoch);
     }
-}
 
-impl Revocations {
     /// Grows whenever something was added that may revoke a token that was live before; not when entries end, are taken
     /// back or are moved.
     ///
@@ -157,8 +162,7 @@ impl Revocations {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// Hears of each new epoch, or of the last where several came at once.
-    #[allow(dead_code, reason = "for streams that are watched")]
+    /// Hears of each new epoch, or of the last where several came at once; and when the source is suddenly not fresh.
     pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

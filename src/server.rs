@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::watch::Sender;
 
 use crate::background::tenancy::Tenancy;
 use crate::issuer::TrustedIssuer;
 use crate::middleware::metadata::ResourceMetadata;
 use crate::middleware::{Gate, Protect};
 use crate::policy::Policy;
+use crate::request::AccessToken;
 
 mod builder;
 pub mod danger;
@@ -21,6 +22,7 @@ mod settings;
 mod sources;
 mod start;
 mod tenants;
+mod watch;
 
 pub use builder::{Builder, Complete, NeedsAudience, NeedsIssuer, NeedsRevocation};
 pub use error::StartError;
@@ -29,6 +31,7 @@ pub use health::{
     WouldRefuse,
 };
 pub use revocations::{InProcessRevocations, RevokeError};
+pub use watch::Watch;
 
 /// An OAuth 2.0 resource server: whom it trusts, what it demands, and what has been revoked.
 ///
@@ -63,7 +66,7 @@ pub use revocations::{InProcessRevocations, RevokeError};
 pub struct ResourceServer {
     gate: Arc<Gate>,
     issuers: Arc<[Arc<TrustedIssuer>]>,
-    news: watch::Sender<()>,
+    news: Sender<()>,
     metadata: Option<ResourceMetadata>,
 }
 
@@ -85,6 +88,13 @@ impl ResourceServer {
     #[must_use]
     pub fn protect(&self, policy: Policy) -> Protect {
         Protect::new(Arc::clone(&self.gate), policy)
+    }
+
+    /// Watches a token that was admitted to a stream: resolves when a new request with it would be refused. See [`Watch`].
+    ///
+    /// `policy` is the route's: it says what stale revocations mean for the stream.
+    pub fn watch(&self, token: &AccessToken, policy: Policy) -> Watch {
+        Watch::new(Arc::clone(&self.gate), token.clone(), policy)
     }
 
     /// The service for the document that describes this resource server (RFC 9728); none without

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::uri::{Authority, Scheme};
 use http::{Method, Uri};
 use serde::de::value::SeqAccessDeserializer;
-use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use tower_bearer::{Algorithm, Profile, ScopeToken, WhenStale};
 

@@ -267,7 +267,7 @@ impl Puller {
         self.unanswered += 1;
         if error.is_flaw() {
             // Deltas go on in time; everything is asked for now and then.
-            self.revocations.freshness.flaw(error.to_string());
+            self.revocations.flaw(error.to_string());
             let now = self.around.clock.uptime();
             self.hole = Some(now.saturating_add(self.backoff.pause(limits::BACKOFF_LONGEST)));
         }

@@ -51,6 +51,10 @@ impl AccessToken {
         Arc::ptr_eq(&self.0.issuer, issuer)
     }
 
+    pub(crate) fn trusted_issuer(&self) -> &TrustedIssuer {
+        &self.0.issuer
+    }
+
     /// The issuer, exactly as in `iss`.
     #[must_use]
     pub fn issuer(&self) -> &str {

@@ -81,10 +81,12 @@ impl Freshness {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// An answer that held something we could not understand: not fresh until a whole state is understood.
-    pub(crate) fn flaw(&self, trouble: String) {
-        self.flawed.store(1, Ordering::Release);
+    /// An answer that held something we could not understand: not fresh until a whole state is understood. Whether that is
+    /// new; see [`Revocations::flaw`](super::Revocations::flaw).
+    pub(super) fn flaw(&self, trouble: String) -> bool {
+        let before = self.flawed.swap(1, Ordering::AcqRel);
         self.note_trouble(trouble);
+        before == 0
     }
 
     /// Entries that were ignored by choice: of a whole state, or more of them.
@@ -171,6 +173,17 @@ impl Freshness {
             other => Err(other),
         }
     }
+
+    /// For how long [`Freshness::suffices`] will go on to say yes if nothing is heard meanwhile.
+    pub(crate) fn suffices_for(&self, uptime: Duration, choice: Option<WhenStale>) -> Duration {
+        let longest = match choice.unwrap_or(self.bounds.when_stale) {
+            WhenStale::Admit => self.bounds.expires_after,
+            WhenStale::Refuse => self.bounds.max_staleness,
+        };
+        // An age that equals the bound is young enough.
+        let end = longest.saturating_add(Duration::from_millis(1));
+        self.age(uptime).map_or(Duration::ZERO, |age| end.saturating_sub(age))
+    }
 }
 
 #[cfg(test)]
@@ -234,6 +247,18 @@ mod tests {
         assert_eq!(freshness.suffices(seconds(31), None), Err(FreshnessState::Stale));
         assert_eq!(freshness.suffices(seconds(31), admit), Ok(()));
         assert_eq!(freshness.suffices(seconds(301), admit), Err(FreshnessState::Expired));
+    }
+
+    #[test]
+    fn it_suffices_for_exactly_as_long_as_it_says() {
+        let freshness = freshness();
+        assert_eq!(freshness.suffices_for(seconds(0), None), Duration::ZERO);
+        freshness.confirm(seconds(5), true);
+        for choice in [None, Some(WhenStale::Admit)] {
+            let end = seconds(6) + freshness.suffices_for(seconds(6), choice);
+            assert!(freshness.suffices(end, choice).is_err(), "{choice:?}");
+            assert_eq!(freshness.suffices(end - Duration::from_millis(1), choice), Ok(()), "{choice:?}");
+        }
     }
 
     #[test]

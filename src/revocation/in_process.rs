@@ -3,6 +3,8 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::clock::{Now, UnixTime};
 use crate::limits;
 use crate::policy::WhenStale;
@@ -17,6 +19,8 @@ use super::{NoRoom, Revocations};
 pub(crate) struct InProcess {
     rules: EntryRules,
     store: OnceLock<Store>,
+    /// Counts what was revoked; here, so that one can wait for the first word too.
+    said: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -43,11 +47,16 @@ pub(crate) enum SayError {
 
 impl InProcess {
     pub(crate) fn new(rules: EntryRules) -> Self {
-        Self { rules, store: OnceLock::new() }
+        Self { rules, store: OnceLock::new(), said: watch::Sender::new(0) }
     }
 
     pub(crate) fn revocations(&self) -> Option<&Revocations> {
         self.store.get().map(|store| &store.revocations)
+    }
+
+    /// Hears of each revocation, once it is in force.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.said.subscribe()
     }
 
     /// Puts a revocation in force, or takes it back. Among the words of one process the last one counts, also within one
@@ -64,6 +73,9 @@ impl InProcess {
         let entry = Entry::check(parts, &self.rules, now.wall.max(at))?;
         last.said_at = said_at;
         store.revocations.apply(&[entry], now.wall, now)?;
+        if !withdrawn {
+            self.said.send_modify(|count| *count += 1);
+        }
         if now.uptime.saturating_sub(last.tidied) >= limits::ENTRY_JITTER {
             last.tidied = now.uptime;
             store.revocations.tidy(now);

@@ -144,7 +144,7 @@ fn keep_sources(sources: Vec<(Arc<Revocations>, Puller)>, ahead: bool, around: &
         let news = around.news.clone();
         background.spawn(Arc::clone(&around.clock), make, move |why| {
             // What it had read may not be in force: only a whole state makes good for that.
-            revocations.freshness.flaw(why);
+            revocations.flaw(why);
             news.send_replace(());
         });
     }

@@ -32,4 +32,5 @@ mod storm;
 mod tenants;
 mod tokens;
 mod verdict_cache;
+mod watch;
 mod world;

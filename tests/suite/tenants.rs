@@ -8,11 +8,11 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tower_bearer::clock::{Clock, ManualClock, SystemClock};
+use tower_bearer::clock::{Clock, ManualClock, SystemClock, UnixTime};
 use tower_bearer::testing::AuthorizationServer;
 use tower_bearer::{
-    Builder, Complete, Feed, NeedsAudience, RejectionKind as Kind, ResourceServer, Tenants, TenantsHealth,
-    any_token,
+    Builder, Complete, Feed, NeedsAudience, RejectionKind as Kind, ResourceServer, Revocation, Tenants,
+    TenantsHealth, WhenStale, any_token,
 };
 
 use super::keys::fetch;
@@ -377,6 +377,32 @@ async fn an_idle_tenant_is_let_go_of_but_its_revocations_are_not() {
     }
     assert_eq!(landlord.asked_at("/.well-known/oauth-authorization-server/acme"), 2);
     assert_eq!(counts(&api), (1, 0, 0));
+}
+
+/// A stream is a use, also where no new request comes.
+#[tokio::test]
+async fn a_tenant_whose_token_is_watched_is_not_idle() {
+    let landlord = Landlord::with(["acme", "beta"]).await;
+    let api = landlord.start(landlord.pattern().idle_after(Duration::from_secs(60))).await;
+    let answer = ask(&api, any_token(), request(&landlord.token("acme"))).await;
+    assert_eq!(status(&api, &landlord.token("beta")).await, 200);
+    let watch = tokio::spawn(api.watch(&answer.token.unwrap(), any_token().when_stale(WhenStale::Admit)));
+    let patience = SystemClock::new();
+    while counts(&api) != (1, 0, 0) {
+        assert!(patience.uptime() < Duration::from_secs(20), "{:?}", counts(&api));
+        patience.sleep(Duration::from_millis(1)).await;
+        landlord.clock.advance(Duration::from_secs(1));
+    }
+    for _ in 0..300 {
+        patience.sleep(Duration::from_millis(1)).await;
+        landlord.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(counts(&api), (1, 0, 0));
+    assert!(health(&api).issuers[0].issuer.ends_with("/acme") && !watch.is_finished());
+    let all = Revocation::cut_off(UnixTime::from_secs(NOW));
+    api.revocations_of(&format!("{}/acme", landlord.url)).unwrap().revoke(all).unwrap();
+    until(&api, || watch.is_finished()).await;
+    assert_eq!(watch.await.unwrap().kind(), Kind::Revoked);
 }
 
 #[tokio::test]

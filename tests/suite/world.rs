@@ -31,6 +31,7 @@ pub(crate) struct Answer {
     pub(crate) rejection: Option<Rejection>,
     /// The subject that the inner service saw.
     pub(crate) subject: Option<String>,
+    pub(crate) token: Option<AccessToken>,
 }
 
 pub(crate) fn clock() -> ManualClock {
@@ -91,6 +92,7 @@ pub(crate) async fn respond(api: &ResourceServer, policy: Policy, request: Reque
         retry_after: header("retry-after").map(|value| value.parse().unwrap()),
         rejection: response.extensions().get::<Rejection>().cloned(),
         subject: admitted.and_then(|token| token.subject().map(std::borrow::Cow::into_owned)),
+        token: admitted.cloned(),
     }
 }
 

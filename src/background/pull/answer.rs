@@ -135,7 +135,7 @@ impl Puller {
         }
         let entry = entry.filter(|_| !self.common.ignore_unknown_entries);
         if let Some(flaw) = taken.no_room.map(PullError::NoRoom).or(entry) {
-            self.revocations.freshness.flaw(flaw.to_string());
+            self.revocations.flaw(flaw.to_string());
             self.flaw.get_or_insert(flaw);
         }
     }
