@@ -121,3 +121,6 @@ impl Judge {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
