@@ -8,6 +8,7 @@ mod clock_jumps;
 mod credentials;
 mod dry_run;
 mod feed;
+mod feed_oracle;
 mod full_state;
 mod grpc;
 mod in_process;
