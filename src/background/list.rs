@@ -43,7 +43,7 @@ pub(super) fn check_content_type(content_type: Option<&str>) -> Result<(), ListE
 }
 
 /// The items in order.
-pub(super) fn parse(body: &[u8]) -> Result<Vec<Box<str>>, ListError> {
+pub(crate) fn parse(body: &[u8]) -> Result<Vec<Box<str>>, ListError> {
     let text = std::str::from_utf8(body).map_err(|_| ListError::NotUtf8)?;
     if text.is_empty() {
         return Err(ListError::Nothing);

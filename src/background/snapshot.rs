@@ -12,6 +12,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+#[cfg(fuzzing)]
+pub(crate) mod bare;
 mod image;
 mod journal;
 
