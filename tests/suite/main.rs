@@ -18,6 +18,7 @@ mod keys_file;
 mod lifecycle;
 mod list;
 mod long_poll;
+mod lying_feeds;
 mod metadata;
 mod profiles;
 mod readiness;
