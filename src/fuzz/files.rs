@@ -69,6 +69,13 @@ impl Image {
         identifiers.chain(cut_offs).sum::<usize>() + self.exported.withdrawn.len()
     }
 
+    /// When they end, in order.
+    pub fn ends(&self) -> Vec<i64> {
+        let identifiers = self.exported.identifiers.iter().flat_map(|shape| &shape.entries);
+        let cut_offs = self.exported.cut_offs.iter().flat_map(|shape| &shape.entries);
+        identifiers.map(|(_, word)| word.ends).chain(cut_offs.map(|(_, cut_off)| cut_off.ends)).collect()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
