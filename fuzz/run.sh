@@ -10,12 +10,12 @@ export RUSTC_BOOTSTRAP=1
 executions=${1:-1000000}
 shift || true
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(token token_signed key_set pem metadata feed_page json)
+[ "${#targets[@]}" -gt 0 ] || targets=(token token_signed key_set pem metadata feed_page json list signed_page image journal)
 
 max_len() {
   case $1 in
     token) echo 16500 ;;
-    feed_page) echo 4096 ;;
+    feed_page | image | journal) echo 4096 ;;
     json) echo 1024 ;;
     *) echo 2048 ;;
   esac

@@ -30,6 +30,10 @@ use crate::revocation::entry::{CLAIMS, Entry, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
 use crate::revocation::in_process::InProcess;
 
+mod files;
+
+pub use files::{Image, SignedPages, framed_record, list, read_journal, read_record};
+
 /// The moment at which everything is judged, in unix seconds.
 pub const NOW: i64 = 1_732_200_000;
 /// The one issuer.

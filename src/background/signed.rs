@@ -36,13 +36,13 @@ pub(crate) enum SignedError {
 
 /// The header of a signed page, checked for form alone.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(crate) struct Header {
     pub(super) kid: Option<Box<str>>,
     algorithm: Algorithm,
 }
 
 /// Reads the header, so that the right key can be found.
-pub(super) fn header(body: &[u8], allowed: Algorithms) -> Result<Header, SignedError> {
+pub(crate) fn header(body: &[u8], allowed: Algorithms) -> Result<Header, SignedError> {
     let [encoded, _, _] = parts(body)?;
     if encoded.len() > limits::JOSE_HEADER_BYTES {
         return Err(SignedError::Malformed);
@@ -72,12 +72,12 @@ pub(super) fn header(body: &[u8], allowed: Algorithms) -> Result<Header, SignedE
 
 impl Header {
     /// Whether a key of the set could have signed the page.
-    pub(super) fn fits(&self, keys: &KeySet) -> bool {
+    pub(crate) fn fits(&self, keys: &KeySet) -> bool {
         keys.candidates(self.kid.as_deref(), self.algorithm).next().is_some()
     }
 
     /// The page, if one of the keys has signed it.
-    pub(super) fn open(&self, body: &[u8], keys: &KeySet) -> Result<Vec<u8>, SignedError> {
+    pub(crate) fn open(&self, body: &[u8], keys: &KeySet) -> Result<Vec<u8>, SignedError> {
         let [_, payload, signature] = parts(body)?;
         let mut buffer = [0; limits::SIGNATURE_BYTES];
         let longest = URL_SAFE_NO_PAD.encoded_length(limits::SIGNATURE_BYTES);

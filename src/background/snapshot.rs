@@ -12,6 +12,8 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(fuzzing)]
+pub(crate) mod bare;
 mod error;
 mod files;
 mod image;

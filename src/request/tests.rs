@@ -11,6 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 use serde_json::json;
 
+mod readers;
+
 use super::*;
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::clock::UnixTime;

@@ -14,6 +14,7 @@ use crate::policy::WhenStale;
 mod figures;
 mod kept;
 mod oracle;
+mod publication;
 mod stress;
 
 const NOW: i64 = 1_732_200_000;

@@ -28,14 +28,7 @@ pub(super) fn write(
     exported: &Exported,
 ) -> Vec<u8> {
     let mut body = Vec::new();
-    body.put_u64(generation);
-    body.put_text(issuer);
-    body.put_text(source);
-    body.put_flag(answered.is_some());
-    if let Some(answered) = answered {
-        write_answered(&mut body, answered);
-    }
-    exported.write(&mut body);
+    write_body(&mut body, generation, issuer, source, answered, exported);
     let mut bytes = Vec::with_capacity(body.len() + 64);
     bytes.put_bytes(MAGIC);
     bytes.put_bytes(&[VERSION]);
@@ -43,6 +36,25 @@ pub(super) fn write(
     bytes.put_bytes(digest(&SHA256, &body).as_ref());
     bytes.append(&mut body);
     bytes
+}
+
+/// What the checksum is of.
+pub(super) fn write_body(
+    body: &mut Vec<u8>,
+    generation: u64,
+    issuer: &str,
+    source: &str,
+    answered: Option<&Answered>,
+    exported: &Exported,
+) {
+    body.put_u64(generation);
+    body.put_text(issuer);
+    body.put_text(source);
+    body.put_flag(answered.is_some());
+    if let Some(answered) = answered {
+        write_answered(body, answered);
+    }
+    exported.write(body);
 }
 
 /// Reads what [`write`] wrote, and nothing else.
@@ -69,7 +81,7 @@ pub(super) fn read(bytes: &[u8], path: &str) -> Result<Image, SnapshotError> {
     read_body(&mut Reader::new(body)).ok_or_else(damaged)
 }
 
-fn read_body(reader: &mut Reader<'_>) -> Option<Image> {
+pub(super) fn read_body(reader: &mut Reader<'_>) -> Option<Image> {
     let generation = reader.u64()?;
     let (issuer, source) = (reader.text()?.into(), reader.text()?.into());
     let answered = if reader.flag()? { Some(read_answered(reader)?) } else { None };

@@ -105,7 +105,7 @@ impl Journal {
 }
 
 /// Length, checksum, record.
-fn frame(record: &[u8]) -> io::Result<Vec<u8>> {
+pub(super) fn frame(record: &[u8]) -> io::Result<Vec<u8>> {
     let length = u32::try_from(record.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let mut framed = Vec::with_capacity(record.len() + 12);
     framed.put_u32(length);
@@ -119,7 +119,7 @@ fn checksum(record: &[u8]) -> u64 {
 }
 
 /// The sound records, and how many bytes they and what precedes them take; none if they do not follow this image.
-fn records(bytes: &[u8], generation: u64) -> Option<(Vec<Record>, u64)> {
+pub(super) fn records(bytes: &[u8], generation: u64) -> Option<(Vec<Record>, u64)> {
     let mut reader = Reader::new(bytes);
     if reader.array() != Some(*MAGIC) || reader.u64() != Some(generation) {
         return None;
@@ -138,7 +138,7 @@ fn unframe<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
     reader.bytes(length as usize).filter(|record| checksum(record) == expected)
 }
 
-fn encode(record: &Record) -> Vec<u8> {
+pub(super) fn encode(record: &Record) -> Vec<u8> {
     let mut out = Vec::new();
     match record {
         Record::Entries { as_of, entries } => {
@@ -156,7 +156,7 @@ fn encode(record: &Record) -> Vec<u8> {
     out
 }
 
-fn decode(reader: &mut Reader<'_>) -> Option<Record> {
+pub(super) fn decode(reader: &mut Reader<'_>) -> Option<Record> {
     let record = match reader.u8()? {
         1 => {
             let (as_of, count) = (UnixTime::from_millis(reader.i64()?), reader.u32()?);
