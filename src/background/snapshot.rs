@@ -8,7 +8,7 @@
 //! One process writes; the lock is a third file. Others on the same path read what is there, and write nothing.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ mod image;
 mod journal;
 
 pub(crate) use error::SnapshotError;
-use files::{create, create_or_keep, make_folder, settle_folder};
+use files::{create_or_keep, make_folder, settle_folder, write_whole};
+pub(crate) use image::Answered;
 use journal::{Journal, Record};
 
 use crate::clock::UnixTime;
@@ -43,15 +44,6 @@ pub(crate) struct Snapshot {
     noted: Option<Answered>,
     /// The wall clock's time of the image.
     written: UnixTime,
-}
-
-/// What the last complete answer gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answered {
-    /// From where to ask on.
-    pub(crate) cursor: Option<String>,
-    /// The wall clock's time of which it tells.
-    pub(crate) confirmed: UnixTime,
 }
 
 /// What the files held.
@@ -175,7 +167,13 @@ impl Snapshot {
     }
 
     fn append(&mut self, record: impl FnOnce() -> Record) -> Result<(), SnapshotError> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let Some(journal) = &mut self.journal else {
+            // What is there, but could not be read, would lack this.
+            if self.lock.is_some() && !self.foreign {
+                self.remove();
+            }
+            return Ok(());
+        };
         match journal.append(&record()) {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -209,7 +207,8 @@ impl Snapshot {
     /// Writes everything anew.
     ///
     /// # Errors
-    /// If it could not be written, or is another process's to write. What was there stays.
+    /// If it could not be written, or is another process's to write. What was there stays, unless its journal cannot be
+    /// gone on with: then there is no snapshot any more.
     pub(crate) fn replace(
         &mut self,
         exported: &Exported,
@@ -231,7 +230,14 @@ impl Snapshot {
         }
         let generation = self.generation.wrapping_add(1);
         let bytes = image::write(generation, &self.issuer, &self.source, answered, exported);
-        let journal = self.write(&bytes, generation).map_err(|error| self.io(error))?;
+        make_folder(&self.path).map_err(|error| self.io(error))?;
+        write_whole(&self.beside("new"), &self.path, &bytes).map_err(|error| self.io(error))?;
+        // The journal that was there follows nothing from here on.
+        self.journal = None;
+        let journal = self.begin_journal(generation).map_err(|error| {
+            self.remove();
+            self.io(error)
+        })?;
         (self.generation, self.image_bytes) = (generation, bytes.len() as u64);
         self.journal = Some(journal);
         self.noted = answered.cloned();
@@ -239,19 +245,9 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The image first: the old journal does not follow it, and is passed over if nothing comes after.
-    fn write(&self, bytes: &[u8], generation: u64) -> io::Result<Journal> {
-        make_folder(&self.path)?;
-        let new = self.beside("new");
-        let written = create(&new).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.path)
-        });
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-        }
-        written?;
+    /// After the image, also on the disk itself: the old journal does not follow it, and is passed over if nothing comes after.
+    fn begin_journal(&self, generation: u64) -> io::Result<Journal> {
+        settle_folder(&self.path)?;
         let journal = Journal::create(&self.beside("journal"), generation)?;
         settle_folder(&self.path)?;
         Ok(journal)
@@ -261,9 +257,8 @@ impl Snapshot {
     fn remove(&mut self) {
         self.journal = None;
         // The image decides: a journal without one is passed over.
-        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(&self.path).and_then(|()| settle_folder(&self.path));
         let _ = fs::remove_file(self.beside("journal"));
-        let _ = settle_folder(&self.path);
     }
 
     fn acquire(&mut self) -> Result<(), SnapshotError> {

@@ -248,6 +248,39 @@ fn on_a_full_disk_there_is_no_snapshot_until_one_can_be_written() {
     assert!(folder.path().exists());
 }
 
+/// An image whose journal cannot be gone on with would lack whatever comes next.
+#[test]
+fn where_no_new_journal_can_be_begun_there_is_no_snapshot() {
+    let folder = Folder::new();
+    let mut snapshot = kept(&folder);
+    let journal = folder.path().with_extension("bin.journal");
+    fs::remove_file(&journal).unwrap();
+    fs::create_dir(&journal).unwrap();
+    snapshot.replace(&revocations().export(NOW), Some(&answered("c2")), NOW.wall).unwrap_err();
+    snapshot.note_entries(&[entry("jti", "t-2", None)], NOW.wall).unwrap();
+    drop(snapshot);
+    assert!(!folder.path().exists());
+}
+
+/// Files may be too many to open for a moment: what was not read must not be read later, without what came since.
+#[test]
+fn what_could_not_be_read_goes_when_something_comes_into_force() {
+    let folder = Folder::new();
+    drop(kept(&folder));
+    let journal = folder.path().with_extension("bin.journal");
+    let kept = fs::read(&journal).unwrap();
+    fs::remove_file(&journal).unwrap();
+    fs::create_dir(&journal).unwrap();
+    let mut snapshot = folder.open();
+    assert!(matches!(snapshot.load(), Err(SnapshotError::Io { .. })));
+    assert!(folder.path().exists());
+    snapshot.note_entries(&[entry("jti", "t-2", None)], NOW.wall).unwrap();
+    drop(snapshot);
+    fs::remove_dir(&journal).unwrap();
+    fs::write(&journal, kept).unwrap();
+    assert!(folder.open().load().unwrap().is_none());
+}
+
 #[cfg(unix)]
 #[test]
 fn only_its_owner_may_read_it() {
