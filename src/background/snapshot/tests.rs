@@ -134,9 +134,15 @@ fn answers_are_noted_when_that_is_worth_it() {
         ..answered(cursor)
     };
     let mut before = length();
-    for (secs, cursor, noted) in
-        [(1, "c1", false), (4, "c1", false), (5, "c1", true), (6, "c2", true), (7, "c2", false)]
-    {
+    for (secs, cursor, noted) in [
+        (1, "c1", false),
+        (4, "c1", false),
+        (5, "c1", true),
+        (6, "c2", true),
+        (7, "c2", false),
+        (3, "c2", true),
+        (4, "c2", false),
+    ] {
         snapshot.note_answer(&at(secs, cursor), often).unwrap();
         assert_eq!(length() > before, noted, "{secs} s, {cursor}");
         before = length();
@@ -184,6 +190,17 @@ fn a_journal_that_is_cut_short_is_gone_on_with_after_its_last_sound_record() {
     drop(again);
     let (known, _) = restored(&folder);
     assert!(revokes(&known, r#"{"jti":"t-2"}"#) && revokes(&known, r#"{"jti":"t-3"}"#));
+}
+
+/// Strangers can make tenants up, each with a path of its own.
+#[test]
+fn where_there_is_nothing_a_look_leaves_nothing() {
+    let folder = Folder::new();
+    let mut snapshot = Snapshot::new(folder.0.join("made-up/revocations.bin"), ISSUER, SOURCE);
+    assert!(snapshot.load().unwrap().is_none());
+    snapshot.note_entries(&[entry("jti", "t", None)], NOW.wall).unwrap();
+    snapshot.check_kept().unwrap();
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
 }
 
 #[test]
