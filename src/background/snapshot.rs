@@ -8,7 +8,7 @@
 //! One process writes; the lock is a third file. Others on the same path read what is there, and write nothing.
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,10 +18,13 @@ mod error;
 mod files;
 mod image;
 mod journal;
+mod load;
 
 pub(crate) use error::SnapshotError;
-use files::{create, create_or_keep, make_folder, settle_folder};
+use files::{create_or_keep, make_folder, settle_folder, write_whole};
+pub(crate) use image::Answered;
 use journal::{Journal, Record};
+pub(crate) use load::Restored;
 
 use crate::clock::UnixTime;
 use crate::limits;
@@ -39,31 +42,14 @@ pub(crate) struct Snapshot {
     /// Of the image that the journal follows.
     generation: u64,
     image_bytes: u64,
-    /// What is at the path is somebody else's, and stays.
-    foreign: bool,
+    /// What is at the path is somebody else's, and stays: of this issuer, or nothing that is known here.
+    foreign: Option<Option<Box<str>>>,
+    /// Another process has the lock.
+    contested: bool,
     /// The last answer that was noted.
     noted: Option<Answered>,
     /// The wall clock's time of the image.
     written: UnixTime,
-}
-
-/// What the last complete answer gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answered {
-    /// From where to ask on.
-    pub(crate) cursor: Option<String>,
-    /// The wall clock's time of which it tells.
-    pub(crate) confirmed: UnixTime,
-}
-
-/// What the files held.
-#[derive(Debug)]
-pub(crate) struct Restored {
-    pub(crate) exported: Exported,
-    /// What came after, by the authorization server's time of its page.
-    pub(crate) entries: Vec<(UnixTime, Vec<Entry>)>,
-    /// None where something was said last that was not understood: everything must be asked for.
-    pub(crate) answered: Option<Answered>,
 }
 
 /// The journal may grow to this size before everything is written anew, or to half of the image.
@@ -79,62 +65,25 @@ impl Snapshot {
             journal: None,
             generation: 0,
             image_bytes: 0,
-            foreign: false,
+            foreign: None,
+            contested: false,
             noted: None,
             written: UnixTime::from_secs(0),
         }
     }
 
-    /// Reads what is there. From here on this process keeps it, unless another one does.
-    ///
-    /// # Errors
-    /// If there is something that is not used. Nothing of it is lost to whoever it belongs to.
-    pub(crate) fn load(&mut self) -> Result<Option<Restored>, SnapshotError> {
-        self.acquire()?;
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.io(error)),
-        };
-        let image = image::read(&bytes, &self.shown()).inspect_err(|error| {
-            self.foreign = matches!(error, SnapshotError::NotASnapshot(_));
-        })?;
-        if image.issuer != self.issuer {
-            self.foreign = true;
-            return Err(SnapshotError::OtherIssuer { path: self.shown(), issuer: image.issuer });
-        }
-        if image.source != self.source {
-            return Err(SnapshotError::OtherSource { path: self.shown(), source_name: image.source });
-        }
-        (self.generation, self.image_bytes) = (image.generation, bytes.len() as u64);
-        let mut restored =
-            Restored { exported: image.exported, entries: Vec::new(), answered: image.answered };
-        let (journal, records) = self.read_journal()?;
-        self.journal = journal;
-        for record in records {
-            match record {
-                Record::Entries { as_of, entries } => restored.entries.push((as_of, entries)),
-                Record::Answered(answered) => restored.answered = Some(answered),
-                Record::Flawed => restored.answered = None,
-            }
-        }
-        self.noted.clone_from(&restored.answered);
-        Ok(Some(restored))
-    }
-
-    fn read_journal(&self) -> Result<(Option<Journal>, Vec<Record>), SnapshotError> {
-        let path = self.beside("journal");
-        if self.lock.is_some() {
-            Journal::open(&path, self.generation).map_err(|error| self.io(error))
-        } else {
-            let records = Journal::peek(&path, self.generation).map_err(|error| self.io(error))?;
-            Ok((None, records))
-        }
-    }
-
-    /// Why this process does not write it, where another one does.
+    /// Why this process does not write it: another one does, or it is somebody else's.
     pub(crate) fn check_kept(&self) -> Result<(), SnapshotError> {
-        if self.lock.is_some() { Ok(()) } else { Err(SnapshotError::Locked(self.shown())) }
+        self.check_own()?;
+        if self.contested { Err(SnapshotError::Locked(self.shown())) } else { Ok(()) }
+    }
+
+    fn check_own(&self) -> Result<(), SnapshotError> {
+        match self.foreign.clone() {
+            None => Ok(()),
+            Some(None) => Err(SnapshotError::NotASnapshot(self.shown())),
+            Some(Some(issuer)) => Err(SnapshotError::OtherIssuer { path: self.shown(), issuer }),
+        }
     }
 
     /// Writes entries down that are about to be put in force.
@@ -155,7 +104,9 @@ impl Snapshot {
     /// As [`Snapshot::note_entries`].
     pub(crate) fn note_answer(&mut self, answered: &Answered, often: Duration) -> Result<(), SnapshotError> {
         let same = |noted: &Answered| {
-            noted.cursor == answered.cursor && answered.confirmed < noted.confirmed.plus(often)
+            // An earlier time is news: the wall clock was set back.
+            let soon = noted.confirmed..noted.confirmed.plus(often);
+            noted.cursor == answered.cursor && soon.contains(&answered.confirmed)
         };
         if self.noted.as_ref().is_some_and(same) {
             return Ok(());
@@ -177,7 +128,13 @@ impl Snapshot {
     }
 
     fn append(&mut self, record: impl FnOnce() -> Record) -> Result<(), SnapshotError> {
-        let Some(journal) = &mut self.journal else { return Ok(()) };
+        let Some(journal) = &mut self.journal else {
+            // What is there, but could not be read, would lack this.
+            if self.lock.is_some() && self.foreign.is_none() {
+                self.remove();
+            }
+            return Ok(());
+        };
         match journal.append(&record()) {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -205,22 +162,26 @@ impl Snapshot {
     pub(crate) fn is_due(&self, wall: UnixTime) -> bool {
         let old = wall < self.written || wall >= self.written.plus(limits::ENTRY_LAG / 2);
         let grown = |journal: &Journal| journal.bytes() > JOURNAL_BYTES.max(self.image_bytes / 2);
-        !self.foreign && (old || self.journal.as_ref().is_none_or(grown))
+        self.foreign.is_none() && (old || self.journal.as_ref().is_none_or(grown))
+    }
+
+    /// Whether all that is in force is in the files.
+    pub(crate) fn is_in_step(&self) -> bool {
+        self.journal.is_some()
     }
 
     /// Writes everything anew.
     ///
     /// # Errors
-    /// If it could not be written, or is another process's to write. What was there stays.
+    /// If it could not be written, or is another process's to write. What was there stays, unless its journal cannot be
+    /// gone on with: then there is no snapshot any more.
     pub(crate) fn replace(
         &mut self,
         exported: &Exported,
         answered: Option<&Answered>,
         wall: UnixTime,
     ) -> Result<(), SnapshotError> {
-        if self.foreign {
-            return Err(SnapshotError::NotASnapshot(self.shown()));
-        }
+        self.check_own()?;
         if self.lock.is_none() {
             self.acquire()?;
             if self.lock.is_none() {
@@ -233,7 +194,14 @@ impl Snapshot {
         }
         let generation = self.generation.wrapping_add(1);
         let bytes = image::write(generation, &self.issuer, &self.source, answered, exported);
-        let journal = self.write(&bytes, generation).map_err(|error| self.io(error))?;
+        make_folder(&self.path).map_err(|error| self.io(error))?;
+        write_whole(&self.beside("new"), &self.path, &bytes).map_err(|error| self.io(error))?;
+        // The journal that was there follows nothing from here on.
+        self.journal = None;
+        let journal = self.begin_journal(generation).map_err(|error| {
+            self.remove();
+            self.io(error)
+        })?;
         (self.generation, self.image_bytes) = (generation, bytes.len() as u64);
         self.journal = Some(journal);
         self.noted = answered.cloned();
@@ -241,19 +209,9 @@ impl Snapshot {
         Ok(())
     }
 
-    /// The image first: the old journal does not follow it, and is passed over if nothing comes after.
-    fn write(&self, bytes: &[u8], generation: u64) -> io::Result<Journal> {
-        make_folder(&self.path)?;
-        let new = self.beside("new");
-        let written = create(&new).and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.path)
-        });
-        if written.is_err() {
-            let _ = fs::remove_file(&new);
-        }
-        written?;
+    /// After the image, also on the disk itself: the old journal does not follow it, and is passed over if nothing comes after.
+    fn begin_journal(&self, generation: u64) -> io::Result<Journal> {
+        settle_folder(&self.path)?;
         let journal = Journal::create(&self.beside("journal"), generation)?;
         settle_folder(&self.path)?;
         Ok(journal)
@@ -263,9 +221,8 @@ impl Snapshot {
     fn remove(&mut self) {
         self.journal = None;
         // The image decides: a journal without one is passed over.
-        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(&self.path).and_then(|()| settle_folder(&self.path));
         let _ = fs::remove_file(self.beside("journal"));
-        let _ = settle_folder(&self.path);
     }
 
     fn acquire(&mut self) -> Result<(), SnapshotError> {
@@ -276,10 +233,13 @@ impl Snapshot {
         let file = create_or_keep(&self.beside("lock")).map_err(|error| self.io(error))?;
         match file.try_lock() {
             Ok(()) => {
-                self.lock = Some(file);
+                (self.lock, self.contested) = (Some(file), false);
                 Ok(())
             }
-            Err(fs::TryLockError::WouldBlock) => Ok(()),
+            Err(fs::TryLockError::WouldBlock) => {
+                self.contested = true;
+                Ok(())
+            }
             Err(fs::TryLockError::Error(error)) => Err(self.io(error)),
         }
     }

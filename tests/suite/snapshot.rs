@@ -254,3 +254,46 @@ async fn stale_news_of_an_earlier_process_are_stale_news() {
         assert_eq!(ask(&api, policy, request(&good)).await.status, expected, "{secs} s");
     }
 }
+
+/// It is said for as long as it is so, however many answers come.
+#[tokio::test]
+async fn somebody_elses_file_stays_and_health_goes_on_saying_so() {
+    let restarts = Restarts::new().await;
+    fs::create_dir_all(&restarts.folder).unwrap();
+    fs::write(restarts.path(), "root:x:0:0").unwrap();
+    let api = restarts.start().await;
+    restarts.poll(&api).await;
+    assert!(trouble(&api).unwrap().contains("no snapshot of revocations"));
+    assert_eq!(fs::read(restarts.path()).unwrap(), b"root:x:0:0");
+}
+
+/// Nothing is complete while something is not understood. What is in force is kept all the same, in bounds.
+#[tokio::test]
+async fn the_journal_of_a_source_that_is_not_understood_does_not_grow_for_ever() {
+    let restarts = Restarts::new().await;
+    let api = restarts.start().await;
+    let journal = restarts.folder.join("revocations.bin.journal");
+    for round in 0..3 {
+        let mut entries: Vec<_> =
+            (0..3000).map(|n| json!({"jti": format!("{round}-{n}"), "exp": NOW + 7200})).collect();
+        entries.push(json!({"who": "knows", "exp": NOW + 7200}));
+        let odd = json!({"iss": restarts.server.issuer(), "as_of": NOW + 60 * round, "cursor": "n", "full": true,
+            "revocations": entries});
+        restarts.server.set_reply(&restarts.server.feed_url(), Reply::json(&odd));
+        let revoked = restarts.token(&format!("{round}-2999"));
+        restarts.until(|| restarts.clock.sleepers() >= 1).await;
+        restarts.clock.advance(Duration::from_secs(60));
+        while outcome(&api, &revoked).await != Some(Kind::Revoked) {
+            tokio::task::yield_now().await;
+        }
+        restarts.until(|| restarts.clock.sleepers() >= 1).await;
+    }
+    drop(api);
+    assert!(fs::metadata(&journal).unwrap().len() < 300 * 1024, "{}", fs::metadata(&journal).unwrap().len());
+    restarts.server.stop().await;
+    let api = restarts.start_alone().await;
+    for round in 0..3 {
+        assert_eq!(outcome(&api, &restarts.token(&format!("{round}-2999"))).await, Some(Kind::Revoked));
+    }
+    assert_eq!(outcome(&api, &restarts.token("c")).await, Some(Kind::RevocationsUnknown));
+}

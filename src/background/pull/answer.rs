@@ -104,8 +104,9 @@ impl Puller {
     async fn take_in(&mut self, content: Content) -> Result<Taken, PullError> {
         let (issuer, revocations) = (Arc::clone(&self.issuer), Arc::clone(&self.revocations));
         let (rules, now, weight) = (Arc::clone(&self.rules), self.around.clock.now(), content.weight());
-        // Beside many entries a page may take long to put in its place, however small it is.
-        let weight = if revocations.is_large() { usize::MAX } else { weight };
+        // Beside many entries a page may take long to put in its place, however small it is. Disks are slow.
+        let is_slow = revocations.is_large() || self.snapshot.is_some();
+        let weight = if is_slow { usize::MAX } else { weight };
         let (snapshot, ignore) = (self.snapshot.clone(), self.common.ignore_unknown_entries);
         let work = move || {
             let note = |entries: &[Entry], as_of, has_flaw| {

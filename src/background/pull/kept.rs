@@ -78,7 +78,9 @@ impl Puller {
                 None => snapshot.note_flaw()?,
             }
             snapshot.settle()?;
-            if answered.is_some() && snapshot.is_due(now.wall) {
+            // While something is not understood only what is in step with the files: the journal must not grow for ever,
+            // and ends that have moved must get into an image.
+            if (answered.is_some() || snapshot.is_in_step()) && snapshot.is_due(now.wall) {
                 snapshot.replace(&revocations.export(now), answered.as_ref(), now.wall)?;
             }
             snapshot.check_kept()

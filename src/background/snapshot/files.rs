@@ -1,7 +1,7 @@
 //! Files for one user's eyes, and folders that outlive a loss of power.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// The folder of a path; the current one where it names none.
@@ -16,6 +16,19 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
 /// A new file for this user's eyes alone.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     private().write(true).create(true).truncate(true).open(path)
+}
+
+/// Puts a file in the place of another, whole or not at all, by way of `new`.
+pub(super) fn write_whole(new: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = create(new).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(new, path)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(new);
+    }
+    written
 }
 
 pub(super) fn create_or_keep(path: &Path) -> io::Result<File> {

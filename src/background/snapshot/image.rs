@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::{Answered, SnapshotError};
+use super::SnapshotError;
 use crate::binary::{Reader, Writer};
 use crate::clock::UnixTime;
 use crate::revocation::export::Exported;
@@ -10,6 +10,15 @@ use crate::revocation::export::Exported;
 const MAGIC: &[u8; 15] = b"tower-bearer\0rv";
 const VERSION: u8 = 1;
 const CHECKSUM: usize = 32;
+
+/// What the last complete answer gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answered {
+    /// From where to ask on.
+    pub(crate) cursor: Option<String>,
+    /// The wall clock's time of which it tells.
+    pub(crate) confirmed: UnixTime,
+}
 
 /// What an image holds.
 pub(super) struct Image {

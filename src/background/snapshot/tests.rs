@@ -134,9 +134,15 @@ fn answers_are_noted_when_that_is_worth_it() {
         ..answered(cursor)
     };
     let mut before = length();
-    for (secs, cursor, noted) in
-        [(1, "c1", false), (4, "c1", false), (5, "c1", true), (6, "c2", true), (7, "c2", false)]
-    {
+    for (secs, cursor, noted) in [
+        (1, "c1", false),
+        (4, "c1", false),
+        (5, "c1", true),
+        (6, "c2", true),
+        (7, "c2", false),
+        (3, "c2", true),
+        (4, "c2", false),
+    ] {
         snapshot.note_answer(&at(secs, cursor), often).unwrap();
         assert_eq!(length() > before, noted, "{secs} s, {cursor}");
         before = length();
@@ -184,6 +190,17 @@ fn a_journal_that_is_cut_short_is_gone_on_with_after_its_last_sound_record() {
     drop(again);
     let (known, _) = restored(&folder);
     assert!(revokes(&known, r#"{"jti":"t-2"}"#) && revokes(&known, r#"{"jti":"t-3"}"#));
+}
+
+/// Strangers can make tenants up, each with a path of its own.
+#[test]
+fn where_there_is_nothing_a_look_leaves_nothing() {
+    let folder = Folder::new();
+    let mut snapshot = Snapshot::new(folder.0.join("made-up/revocations.bin"), ISSUER, SOURCE);
+    assert!(snapshot.load().unwrap().is_none());
+    snapshot.note_entries(&[entry("jti", "t", None)], NOW.wall).unwrap();
+    snapshot.check_kept().unwrap();
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
 }
 
 #[test]
@@ -246,6 +263,39 @@ fn on_a_full_disk_there_is_no_snapshot_until_one_can_be_written() {
     snapshot.note_entries(&[entry("jti", "t-3", None)], NOW.wall).unwrap();
     snapshot.replace(&revocations().export(NOW), None, NOW.wall).unwrap();
     assert!(folder.path().exists());
+}
+
+/// An image whose journal cannot be gone on with would lack whatever comes next.
+#[test]
+fn where_no_new_journal_can_be_begun_there_is_no_snapshot() {
+    let folder = Folder::new();
+    let mut snapshot = kept(&folder);
+    let journal = folder.path().with_extension("bin.journal");
+    fs::remove_file(&journal).unwrap();
+    fs::create_dir(&journal).unwrap();
+    snapshot.replace(&revocations().export(NOW), Some(&answered("c2")), NOW.wall).unwrap_err();
+    snapshot.note_entries(&[entry("jti", "t-2", None)], NOW.wall).unwrap();
+    drop(snapshot);
+    assert!(!folder.path().exists());
+}
+
+/// Files may be too many to open for a moment: what was not read must not be read later, without what came since.
+#[test]
+fn what_could_not_be_read_goes_when_something_comes_into_force() {
+    let folder = Folder::new();
+    drop(kept(&folder));
+    let journal = folder.path().with_extension("bin.journal");
+    let kept = fs::read(&journal).unwrap();
+    fs::remove_file(&journal).unwrap();
+    fs::create_dir(&journal).unwrap();
+    let mut snapshot = folder.open();
+    assert!(matches!(snapshot.load(), Err(SnapshotError::Io { .. })));
+    assert!(folder.path().exists());
+    snapshot.note_entries(&[entry("jti", "t-2", None)], NOW.wall).unwrap();
+    drop(snapshot);
+    fs::remove_dir(&journal).unwrap();
+    fs::write(&journal, kept).unwrap();
+    assert!(folder.open().load().unwrap().is_none());
 }
 
 #[cfg(unix)]
