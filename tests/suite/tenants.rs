@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tower_bearer::clock::{Clock, ManualClock, SystemClock};
 use tower_bearer::testing::AuthorizationServer;
 use tower_bearer::{
-    Builder, Complete, Feed, NeedsAudience, RejectionKind as Kind, ResourceServer, Tenants, TenantsHealth,
-    any_token,
+    Builder, Complete, Feed, NeedsAudience, RejectionKind as Kind, ResourceServer, Revocation, Tenants,
+    TenantsHealth, any_token,
 };
 
 use super::keys::fetch;
@@ -466,6 +466,35 @@ async fn listed_tenants_have_feeds_and_keys_of_their_own() {
         assert_eq!(status(&api, &landlord.token(tenant)).await, expected, "{tenant}");
     }
     assert_eq!(landlord.asked(), 4, "keys and feed of two");
+}
+
+/// What this process revokes at a tenant outlives its lives, also where nobody has ever come for it.
+#[tokio::test]
+async fn what_this_process_revokes_at_a_tenant_is_kept_when_it_is_let_go_of() {
+    let landlord = Landlord::with(["acme"]).await;
+    let api = landlord.start(landlord.pattern().idle_after(Duration::from_secs(60))).await;
+    let iss = format!("{}/acme", landlord.url);
+    let of = |subject: &str| {
+        let claims = token().claim("iss", &*iss).lifetime(Duration::from_secs(24 * 3600)).subject(subject);
+        landlord.keys.mint(claims)
+    };
+    let (early, late, good) = (of("early"), of("late"), of("good"));
+    let revoke = |subject: &str| {
+        let revocation = Revocation::cut_off(landlord.clock.wall()).claim("sub", subject);
+        api.revocations_of(&iss).unwrap().revoke(revocation).unwrap();
+    };
+    revoke("early");
+    assert_eq!(counts(&api), (0, 1, 0));
+    pass(&landlord, &api, Duration::from_secs(70), (0, 0, 1)).await;
+    for (token, expected) in [(&early, 401), (&late, 200), (&good, 200)] {
+        assert_eq!(status(&api, token).await, expected);
+    }
+    pass(&landlord, &api, Duration::from_secs(180), (0, 0, 1)).await;
+    // While it is dormant: it wakes with both.
+    revoke("late");
+    for (token, expected) in [(&early, 401), (&late, 401), (&good, 200)] {
+        assert_eq!(status(&api, token).await, expected);
+    }
 }
 
 #[tokio::test]
