@@ -12,11 +12,11 @@ use tower_bearer::clock::{Clock, ManualClock, SystemClock};
 use tower_bearer::testing::AuthorizationServer;
 use tower_bearer::{
     Builder, Complete, Feed, NeedsAudience, RejectionKind as Kind, ResourceServer, Revocation, Tenants,
-    TenantsHealth, any_token,
+    TenantsHealth, WhenStale, any_token,
 };
 
 use super::keys::fetch;
-use super::world::{AUDIENCE, Answer, NOW, POLL, ask, clock, issuer, request, serve, token};
+use super::world::{AUDIENCE, Answer, NOW, POLL, ask, at_once, clock, issuer, request, serve, token};
 
 /// An authorization server with an issuer for each tenant, at a path of its own. It counts every question.
 struct Landlord {
@@ -495,6 +495,26 @@ async fn what_this_process_revokes_at_a_tenant_is_kept_when_it_is_let_go_of() {
     for (token, expected) in [(&early, 401), (&late, 401), (&good, 200)] {
         assert_eq!(status(&api, token).await, expected);
     }
+}
+
+/// Only a tenant's first answers are waited for: old news are what the route says they are, at once.
+#[tokio::test]
+async fn a_known_tenant_whose_news_grow_old_is_not_waited_for() {
+    let landlord = Landlord::with(["acme"]).await;
+    let api = landlord.start(landlord.pattern()).await;
+    assert_eq!(status(&api, &landlord.token("acme")).await, 200);
+    until(&api, || landlord.clock.sleepers() == 3).await;
+    // From here on nobody answers, and no attempt has failed yet.
+    landlord.shared.open.send_replace(false);
+    let asked = landlord.asked();
+    landlord.clock.advance(Duration::from_secs(100));
+    until(&api, || landlord.asked() > asked).await;
+    assert!(health(&api).issuers[0].feeds[0].last_error.is_none());
+    let new = landlord.token("acme");
+    let kind = at_once(&api, &new).rejection.map(|rejection| rejection.kind());
+    assert_eq!(kind, Some(Kind::RevocationsStale));
+    let admitting = any_token().when_stale(WhenStale::Admit);
+    assert_eq!(ask(&api, admitting, request(&new)).await.status, 200);
 }
 
 #[tokio::test]
