@@ -18,7 +18,7 @@ mod image;
 mod journal;
 
 pub(crate) use error::SnapshotError;
-use files::{create, create_or_keep, make_folder, settle_folder};
+use files::{create, make_folder, settle_folder, try_lock};
 use journal::{Journal, Record};
 
 use crate::clock::UnixTime;
@@ -33,6 +33,8 @@ pub(crate) struct Snapshot {
     issuer: Box<str>,
     source: Box<str>,
     lock: Option<File>,
+    /// Another process had it when this one last looked.
+    locked_out: bool,
     journal: Option<Journal>,
     /// Of the image that the journal follows.
     generation: u64,
@@ -74,6 +76,7 @@ impl Snapshot {
             issuer: issuer.into(),
             source: source.into(),
             lock: None,
+            locked_out: false,
             journal: None,
             generation: 0,
             image_bytes: 0,
@@ -88,6 +91,10 @@ impl Snapshot {
     /// # Errors
     /// If there is something that is not used. Nothing of it is lost to whoever it belongs to.
     pub(crate) fn load(&mut self) -> Result<Option<Restored>, SnapshotError> {
+        // A lock beside nothing would be a file for every tenant whose name somebody makes up.
+        if !self.path.try_exists().map_err(|error| self.io(error))? {
+            return Ok(None);
+        }
         self.acquire()?;
         let bytes = match fs::read(&self.path) {
             Ok(bytes) => bytes,
@@ -132,7 +139,7 @@ impl Snapshot {
 
     /// Why this process does not write it, where another one does.
     pub(crate) fn check_kept(&self) -> Result<(), SnapshotError> {
-        if self.lock.is_some() { Ok(()) } else { Err(SnapshotError::Locked(self.shown())) }
+        if self.locked_out { Err(SnapshotError::Locked(self.shown())) } else { Ok(()) }
     }
 
     /// Writes entries down that are about to be put in force.
@@ -267,19 +274,12 @@ impl Snapshot {
     }
 
     fn acquire(&mut self) -> Result<(), SnapshotError> {
-        if self.lock.is_some() {
-            return Ok(());
+        if self.lock.is_none() {
+            let lock = make_folder(&self.path).and_then(|()| try_lock(&self.beside("lock")));
+            self.lock = lock.map_err(|error| self.io(error))?;
+            self.locked_out = self.lock.is_none();
         }
-        make_folder(&self.path).map_err(|error| self.io(error))?;
-        let file = create_or_keep(&self.beside("lock")).map_err(|error| self.io(error))?;
-        match file.try_lock() {
-            Ok(()) => {
-                self.lock = Some(file);
-                Ok(())
-            }
-            Err(fs::TryLockError::WouldBlock) => Ok(()),
-            Err(fs::TryLockError::Error(error)) => Err(self.io(error)),
-        }
+        Ok(())
     }
 
     fn beside(&self, kind: &str) -> PathBuf {

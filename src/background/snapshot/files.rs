@@ -1,6 +1,6 @@
 //! Files for one user's eyes, and folders that outlive a loss of power.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
@@ -18,8 +18,14 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     private().write(true).create(true).truncate(true).open(path)
 }
 
-pub(super) fn create_or_keep(path: &Path) -> io::Result<File> {
-    private().write(true).create(true).truncate(false).open(path)
+/// A lock that lasts as long as the file is open; none where another process has it.
+pub(super) fn try_lock(path: &Path) -> io::Result<Option<File>> {
+    let file = private().write(true).create(true).truncate(false).open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 fn private() -> fs::OpenOptions {
