@@ -553,6 +553,7 @@ async fn settings_that_do_not_work() {
         (plain("https://{tenant}.com/"), "tenants", "choose the domain"),
         (plain("https://as.example.com:{tenant}/"), "tenants", "port"),
         (plain("https://{tenant}@as.example.com/"), "tenants", "credentials"),
+        (plain("https://u:hunter2@{tenant}.as.example.com/"), "tenants", "credentials"),
         (plain("{tenant}://as.example.com/"), "tenants", "no http"),
         (plain("https://as.example.com/?{tenant}"), "tenants", "query"),
         (plain("https://as.example.com/"), "tenants", "exactly one"),
@@ -597,6 +598,7 @@ async fn settings_that_do_not_work() {
         assert_eq!(error.setting(), setting, "{text}");
         assert!(text.contains(words) && text.contains(error.value()), "{words}: {text}");
         assert!(!error.remedy().is_empty() && text.contains(error.remedy()), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
     }
     assert!(
         good().jwks_url("https://keys.example.com/?t={tenant}").without_revocation().start_lazily().is_ok()
