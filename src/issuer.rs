@@ -51,9 +51,10 @@ impl TrustedIssuer {
         self.life.as_ref().is_some_and(Life::is_on_probation)
     }
 
-    /// A tenant whose first answers are still awaited: good ones, or failures.
+    /// A tenant whose first answers are still awaited: good ones, or failures. News that grow old later are not: what they
+    /// mean is for the judge to say, and a tenant that is known must not take places to wait from those that are new.
     pub(crate) fn is_settling(&self, uptime: Duration) -> bool {
-        if self.life.is_none() {
+        if self.life.as_ref().is_none_or(Life::was_used) {
             return false;
         }
         if self.keys.current(uptime).is_none() {

@@ -95,7 +95,12 @@ impl KeyKeeper {
 
     /// One that has not run yet and knows nothing, to take the place of this one.
     pub(crate) fn afresh(&self) -> Self {
-        Self::new(Arc::clone(&self.issuer), self.source.clone(), self.around.clone())
+        let source = match &self.source {
+            // What it knows of a file may no longer be what is in the ring.
+            KeySource::File(file) => KeySource::File(file.afresh()),
+            source => source.clone(),
+        };
+        Self::new(Arc::clone(&self.issuer), source, self.around.clone())
     }
 
     /// Runs until it is aborted. `ahead` is what [`KeyKeeper::refresh`] returned, if it has been called already.

@@ -34,6 +34,11 @@ impl KeysFile {
         Self { path, known: None }
     }
 
+    /// The same file, of which nothing is known.
+    pub(super) fn afresh(&self) -> Self {
+        Self::new(self.path.clone())
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }

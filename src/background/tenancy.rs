@@ -43,9 +43,19 @@ pub(crate) struct Tenancy {
 #[derive(Default)]
 struct State {
     tasks: HashMap<Arc<str>, Background>,
+    /// Those that have yet to show that they exist: a name that is made up must not cost a look at all tenants.
+    newcomers: Vec<Arc<TrustedIssuer>>,
     /// What tenants had revoked that have been let go of.
     dormant: HashMap<Arc<str>, Dormant>,
     trouble: Option<String>,
+}
+
+impl State {
+    /// How many tenants have yet to show that they exist.
+    fn on_probation(&mut self) -> usize {
+        self.newcomers.retain(|tenant| tenant.is_on_probation() && !tenant.has_ended());
+        self.newcomers.len()
+    }
 }
 
 /// What is left of a tenant, and since which uptime.
@@ -147,7 +157,7 @@ impl Tenancy {
             let why = format!("max is reached: no tenant besides the {} is taken in", self.max);
             return Err(self.turn_away(&mut state, why));
         }
-        let on_probation = living.values().filter(|tenant| tenant.is_on_probation()).count();
+        let on_probation = state.on_probation();
         if !returns && on_probation >= limits::TENANTS_ON_PROBATION {
             let why = format!("{on_probation} tenants have yet to show that they exist");
             return Err(self.turn_away(&mut state, why));
@@ -174,6 +184,8 @@ impl Tenancy {
         self.map.replace(living);
         state.dormant.remove(&name);
         state.tasks.insert(name, tasks);
+        state.on_probation();
+        state.newcomers.push(Arc::clone(&tenant));
         state.trouble = None;
         Some(tenant)
     }
@@ -245,9 +257,9 @@ impl Tenancy {
     }
 
     pub(crate) fn count(&self) -> Count {
-        let state = self.lock();
+        let mut state = self.lock();
         let living = self.map.living();
-        let on_probation = living.values().filter(|tenant| tenant.is_on_probation()).count();
+        let on_probation = state.on_probation();
         Count {
             known: living.len() - on_probation,
             on_probation,

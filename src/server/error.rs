@@ -20,7 +20,8 @@ impl StartError {
         problem: impl Into<String>,
         remedy: &'static str,
     ) -> Self {
-        Self { setting, value: value.into(), problem: problem.into(), remedy, issuer: None, source: None }
+        let value = without_password(value.into());
+        Self { setting, value, problem: problem.into(), remedy, issuer: None, source: None }
     }
 
     pub(super) fn because(
@@ -35,7 +36,7 @@ impl StartError {
 
     /// Of which issuer's settings it is.
     pub(super) fn about(mut self, issuer: &str) -> Self {
-        self.issuer = Some(issuer.to_owned());
+        self.issuer = Some(without_password(issuer.to_owned()));
         self
     }
 
@@ -62,6 +63,12 @@ impl StartError {
     pub fn remedy(&self) -> &str {
         self.remedy
     }
+}
+
+/// A text that is no URL may hold a password all the same: `https://user:password@host:99999/`.
+fn without_password(value: String) -> String {
+    let is_url = value.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("http"));
+    if is_url && value.contains('@') { "[a URL with credentials]".to_owned() } else { value }
 }
 
 /// The words for people: a `main` that returns this error shows it so.

@@ -143,6 +143,44 @@ async fn keys_whose_task_panics_are_kept_on() {
     assert_eq!(ask(&api, any_token(), request(&world.issuer.mint(token()))).await.status, 200);
 }
 
+/// What the task that panicked knew of the file is not what is in the ring.
+#[tokio::test]
+async fn a_file_that_is_put_back_while_its_task_has_panicked_is_read_again() {
+    let World { issuer, clock, api } = World::new().await;
+    drop(api);
+    until(|| clock.sleepers() == 0).await;
+    let path = std::env::temp_dir().join(format!("tower-bearer-put-back-{}", std::process::id()));
+    let put = async || {
+        let set = super::keys::fetch(&issuer.jwks_url()).await;
+        std::fs::write(&path, &set).unwrap();
+        (set, issuer.mint(token()))
+    };
+    let treacherous = Treacherous { clock: clock.clone(), when: Arc::default() };
+    let when = Arc::clone(&treacherous.when);
+    let (first, old) = put().await;
+    let api = builder(&issuer, &clock)
+        .keys_file(&path)
+        .without_revocation()
+        .clock(treacherous)
+        .start()
+        .await
+        .unwrap();
+    until(|| clock.sleepers() == 1).await;
+    issuer.rotate_keys().await.unwrap();
+    let (_, new) = put().await;
+    *when.lock().unwrap() = Some(Duration::from_secs(3)..Duration::MAX);
+    assert_eq!(ask(&api, any_token(), request(&new)).await.status, 200);
+    until(|| api.health().issuers[0].keys.last_error.is_some()).await;
+    std::fs::write(&path, first).unwrap();
+    until(|| clock.sleepers() == 1).await;
+    clock.advance(Duration::from_millis(500));
+    until(|| api.health().issuers[0].keys.last_error.is_none()).await;
+    let status = async |token: &str| ask(&api, any_token(), request(token)).await.status;
+    let found = (status(&old).await, api.health().issuers[0].keys.keys.len());
+    let _ = std::fs::remove_file(&path);
+    assert_eq!(found, (200, 1));
+}
+
 async fn treacherous() -> (ResourceServer, World, Arc<Mutex<Option<std::ops::Range<Duration>>>>) {
     let World { issuer, clock, api } = World::new().await;
     drop(api);

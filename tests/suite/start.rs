@@ -120,6 +120,7 @@ async fn settings_that_do_not_work() {
         ),
         (with().audience("").without_revocation(), "audience", "empty"),
         (with().jwks_url("https://u:hunter2@as.example/").without_revocation(), "jwks_url", "credentials"),
+        (with().jwks_url("https://u:hunter2@as.example:99999/").without_revocation(), "jwks_url", "port"),
         (with().revocation(Feed::new("https://u:hunter2@as.example/")), "revocation", "credentials"),
         (with().revocation(feed(&server).bearer("secret\n")), "bearer", "Trim"),
         (with().revocation(feed(&server).claim("a b")), "claim", "byte 1"),

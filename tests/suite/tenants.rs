@@ -16,7 +16,7 @@ use tower_bearer::{
 };
 
 use super::keys::fetch;
-use super::world::{AUDIENCE, Answer, NOW, POLL, ask, clock, issuer, request, serve, token};
+use super::world::{AUDIENCE, Answer, NOW, POLL, ask, at_once, clock, issuer, request, serve, token};
 
 /// An authorization server with an issuer for each tenant, at a path of its own. It counts every question.
 struct Landlord {
@@ -494,6 +494,78 @@ async fn listed_tenants_have_feeds_and_keys_of_their_own() {
     assert_eq!(landlord.asked(), 4, "keys and feed of two");
 }
 
+/// What this process revokes at a tenant outlives its lives, also where nobody has ever come for it.
+#[tokio::test]
+async fn what_this_process_revokes_at_a_tenant_is_kept_when_it_is_let_go_of() {
+    let landlord = Landlord::with(["acme"]).await;
+    let api = landlord.start(landlord.pattern().idle_after(Duration::from_secs(60))).await;
+    let iss = format!("{}/acme", landlord.url);
+    let of = |subject: &str| {
+        let claims = token().claim("iss", &*iss).lifetime(Duration::from_secs(24 * 3600)).subject(subject);
+        landlord.keys.mint(claims)
+    };
+    let (early, late, good) = (of("early"), of("late"), of("good"));
+    let revoke = |subject: &str| {
+        let revocation = Revocation::cut_off(landlord.clock.wall()).claim("sub", subject);
+        api.revocations_of(&iss).unwrap().revoke(revocation).unwrap();
+    };
+    revoke("early");
+    assert_eq!(counts(&api), (0, 1, 0));
+    pass(&landlord, &api, Duration::from_secs(70), (0, 0, 1)).await;
+    for (token, expected) in [(&early, 401), (&late, 200), (&good, 200)] {
+        assert_eq!(status(&api, token).await, expected);
+    }
+    pass(&landlord, &api, Duration::from_secs(180), (0, 0, 1)).await;
+    // While it is dormant: it wakes with both.
+    revoke("late");
+    for (token, expected) in [(&early, 401), (&late, 401), (&good, 200)] {
+        assert_eq!(status(&api, token).await, expected);
+    }
+}
+
+/// Only a tenant's first answers are waited for: old news are what the route says they are, at once.
+#[tokio::test]
+async fn a_known_tenant_whose_news_grow_old_is_not_waited_for() {
+    let landlord = Landlord::with(["acme"]).await;
+    let api = landlord.start(landlord.pattern()).await;
+    assert_eq!(status(&api, &landlord.token("acme")).await, 200);
+    until(&api, || landlord.clock.sleepers() == 3).await;
+    // From here on nobody answers, and no attempt has failed yet.
+    landlord.shared.open.send_replace(false);
+    let asked = landlord.asked();
+    landlord.clock.advance(Duration::from_secs(100));
+    until(&api, || landlord.asked() > asked).await;
+    assert!(health(&api).issuers[0].feeds[0].last_error.is_none());
+    let new = landlord.token("acme");
+    let kind = at_once(&api, &new).rejection.map(|rejection| rejection.kind());
+    assert_eq!(kind, Some(Kind::RevocationsStale));
+    let admitting = any_token().when_stale(WhenStale::Admit);
+    assert_eq!(ask(&api, admitting, request(&new)).await.status, 200);
+}
+
+/// Whoever makes names up must not fill a disk with them.
+#[tokio::test]
+async fn made_up_tenants_leave_nothing_on_the_disk() {
+    let landlord = Landlord::with(["acme"]).await;
+    let folder = std::env::temp_dir().join(format!("tower-bearer-tenants-{}", std::process::id()));
+    let feed = Feed::new(format!("{}/{{tenant}}/revocations", landlord.url))
+        .poll_interval(POLL)
+        .snapshot(folder.join("{tenant}.bin"));
+    let builder = landlord.builder(landlord.pattern()).audience(AUDIENCE).allow_loopback_http();
+    let api = builder.revocation(feed).start().await.unwrap();
+    let files = || std::fs::read_dir(&folder).map(Iterator::count).unwrap_or_default();
+    for n in 0..10 {
+        is_later(&ask(&api, any_token(), request(&landlord.token(&format!("made-up-{n}")))).await);
+    }
+    until(&api, || health(&api).issuers.iter().all(|issuer| issuer.feeds[0].last_error.is_some())).await;
+    let left = files();
+    assert_eq!(status(&api, &landlord.token("acme")).await, 200);
+    until(&api, || folder.join("acme.bin").exists()).await;
+    drop(api);
+    let _ = std::fs::remove_dir_all(&folder);
+    assert_eq!(left, 0, "files of tenants that do not exist");
+}
+
 #[tokio::test]
 async fn settings_that_do_not_work() {
     let of = |tenants: Tenants| ResourceServer::builder().tenants(tenants).audience("x");
@@ -507,6 +579,7 @@ async fn settings_that_do_not_work() {
         (plain("https://{tenant}.com/"), "tenants", "choose the domain"),
         (plain("https://as.example.com:{tenant}/"), "tenants", "port"),
         (plain("https://{tenant}@as.example.com/"), "tenants", "credentials"),
+        (plain("https://u:hunter2@{tenant}.as.example.com/"), "tenants", "credentials"),
         (plain("{tenant}://as.example.com/"), "tenants", "no http"),
         (plain("https://as.example.com/?{tenant}"), "tenants", "query"),
         (plain("https://as.example.com/"), "tenants", "exactly one"),
@@ -551,6 +624,7 @@ async fn settings_that_do_not_work() {
         assert_eq!(error.setting(), setting, "{text}");
         assert!(text.contains(words) && text.contains(error.value()), "{words}: {text}");
         assert!(!error.remedy().is_empty() && text.contains(error.remedy()), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
     }
     assert!(
         good().jwks_url("https://keys.example.com/?t={tenant}").without_revocation().start_lazily().is_ok()
