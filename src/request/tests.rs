@@ -250,3 +250,19 @@ fn resource_servers_do_not_mix() {
     assert!(one.remembers.kept().entries > 5);
     assert_eq!(other.remembers.kept().entries, 0);
 }
+
+/// Between an outer layer and an inner one a request may wait for long.
+#[test]
+fn between_layers_a_token_ends_with_its_key_and_when_the_keys_are_too_old() {
+    let world = World::new(1 << 20);
+    let Ok(admitted) = world.remembers.judge(&TOKENS[1], &any_token(), world.now) else { panic!() };
+    let again = |now| world.remembers.judge_again(&admitted, &any_token(), now).map_err(|no| no.kind());
+    assert_eq!(again(world.now), Ok(()));
+    let late = Now { uptime: HOLDS + Duration::from_secs(30), ..world.now };
+    world.issuer.sources().for_each(|source| source.freshness.confirm(late.uptime, true));
+    assert_eq!(again(late), Err(RejectionKind::NoKeys), "nobody has confirmed the keys for too long");
+    world.issuer.keys.replace(key_set(&[0, 3, 2]), world.now.uptime, HOLDS);
+    assert_eq!(again(world.now), Err(RejectionKind::NoKeys), "its key is gone: the next try says so");
+    world.issuer.keys.replace(key_set(&[0, 1, 2]), world.now.uptime, HOLDS);
+    assert_eq!(again(world.now), Ok(()));
+}
