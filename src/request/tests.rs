@@ -14,6 +14,7 @@ use serde_json::json;
 use super::*;
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::clock::UnixTime;
+use crate::issuer::life::Life;
 use crate::json::Object;
 use crate::keys::{KeyRing, KeySet, VerifyingKey};
 use crate::names::{Audience, ClaimName, Issuer};
@@ -117,6 +118,10 @@ impl World {
     }
 
     fn of(verdicts: Verdicts, audience: &str) -> Self {
+        Self::living(verdicts, audience, None)
+    }
+
+    fn living(verdicts: Verdicts, audience: &str, life: Option<Life>) -> Self {
         let bounds = Bounds {
             max_staleness: Duration::from_secs(30),
             expires_after: Duration::from_secs(300),
@@ -139,7 +144,7 @@ impl World {
         let revocations = [source(), source()].into();
         let in_process = Arc::new(InProcess::new(entry_rules()));
         let name = Issuer::try_from("https://as.example/").unwrap();
-        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, in_process, life: None });
+        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, in_process, life });
         let judge = |verdicts| Judge::new(Directory::new([Arc::clone(&issuer)], Box::default()), verdicts);
         let now = Now { wall: UnixTime::from_secs(NOW), uptime: Duration::ZERO };
         let world = Self { remembers: judge(verdicts), forgets: judge(Verdicts::new(0)), issuer, now };
@@ -265,4 +270,24 @@ fn between_layers_a_token_ends_with_its_key_and_when_the_keys_are_too_old() {
     assert_eq!(again(world.now), Err(RejectionKind::NoKeys), "its key is gone: the next try says so");
     world.issuer.keys.replace(key_set(&[0, 1, 2]), world.now.uptime, HOLDS);
     assert_eq!(again(world.now), Ok(()));
+}
+
+/// They would keep its keys and its revocations in memory until they end themselves.
+#[test]
+fn verdicts_about_a_tenant_that_was_let_go_of_go_too() {
+    let life = Some(Life::new(Duration::ZERO, false));
+    let mut world = World::living(Verdicts::new(1 << 20), "api", life);
+    (0..TOKENS.len()).for_each(|token| world.ask(token, 0).unwrap());
+    assert!(world.remembers.kept().entries > 5);
+    world.issuer.life.as_ref().unwrap().end();
+    for _ in 0..8 {
+        world.now.wall = world.now.wall.plus(Duration::from_millis(16));
+        assert!(world.remembers.judge(&nobodys(), &any_token(), world.now).is_err());
+    }
+    assert_eq!(world.remembers.kept().entries, 0);
+}
+
+fn nobodys() -> HeaderMap {
+    let value = HeaderValue::from_static("Bearer 0123456789abcdef0123456789abcdef.a.b");
+    HeaderMap::from_iter([(AUTHORIZATION, value)])
 }
