@@ -1,6 +1,7 @@
 //! Two judges over the same knowledge, one of which remembers: whatever happens, they say the same.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -24,6 +25,7 @@ use crate::revocation::Revocations;
 use crate::revocation::entry::{CLAIMS, Entry, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
 use crate::revocation::in_process::InProcess;
+use crate::revocation::stated::Revocation;
 
 const NOW: i64 = 1_732_200_000;
 const HOLDS: Duration = Duration::from_secs(60);
@@ -254,6 +256,45 @@ fn resource_servers_do_not_mix() {
     }
     assert!(one.remembers.kept().entries > 5);
     assert_eq!(other.remembers.kept().entries, 0);
+}
+
+/// A look that races with one source must not stand for a look at another, nor one at the old entries for the new.
+#[test]
+fn a_token_that_is_asked_for_all_the_while_is_revoked_by_whichever_source_says_so() {
+    for round in 0..300 {
+        let world = World::new(1 << 20);
+        world.ask(1, 0).unwrap();
+        let as_of = UnixTime::from_secs(NOW);
+        let publish = |source: &Revocations, n: usize| {
+            let value = json!({"jti": format!("t{n}"), "at": NOW, "exp": NOW + 3600});
+            source.apply(&[entry(&value, as_of)], as_of, world.now).unwrap();
+        };
+        let say = |n: usize| {
+            let said = Revocation::identifier("jti", format!("t{n}"));
+            world.issuer.in_process.say(said, false, world.now).unwrap();
+        };
+        let ask = || world.remembers.judge(&TOKENS[1], &any_token(), world.now).is_ok();
+        // Which of the three says so, and when.
+        let (who, last) = (round % 3, 3 + round % 5);
+        let writers = AtomicUsize::new(3);
+        std::thread::scope(|scope| {
+            for writer in 0..3 {
+                let (publish, say, writers, world) = (&publish, &say, &writers, &world);
+                scope.spawn(move || {
+                    for n in 2..=last {
+                        let n = if n == last && writer == who { 1 } else { n };
+                        match world.issuer.revocations.get(writer) {
+                            Some(source) => publish(source, n),
+                            None => say(n),
+                        }
+                    }
+                    writers.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+            scope.spawn(|| while writers.load(Ordering::SeqCst) > 0 && ask() {});
+        });
+        assert!(!ask(), "round {round}");
+    }
 }
 
 /// Between an outer layer and an inner one a request may wait for long.
