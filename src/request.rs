@@ -16,6 +16,7 @@ use http::HeaderMap;
 use crate::clock::Now;
 use crate::issuer::TrustedIssuer;
 use crate::issuer::directory::{Directory, Found};
+use crate::limits;
 use crate::policy::Policy;
 use crate::rejection::{Rejection, RejectionKind};
 
@@ -34,8 +35,8 @@ mod verdict;
 
 pub use admitted::{AccessToken, ClaimsError};
 use token::Room;
+use verdict::Sight;
 pub(crate) use verdict::{Kept, Verdicts};
-use verdict::{Recalled, Sight};
 
 /// Judges requests by the issuers it trusts. Pure: memory and the given time decide, nothing else.
 pub(crate) struct Judge {
@@ -122,15 +123,18 @@ impl Judge {
         Ok(admitted::admit(live, &self.verdicts))
     }
 
-    /// For a token that has been admitted before, by an outer layer in this very request or to a stream that still runs: its
-    /// signature stands, but time, this route's scopes and revocation are judged again.
+    /// For a token that has been admitted before, by an outer layer in this very request or to a stream that still runs: it is
+    /// not verified again, but its key, time, this route's scopes and revocation are judged again.
     pub(crate) fn judge_again(
         &self,
         token: &AccessToken,
         policy: &Policy,
         now: Now,
     ) -> Result<(), Rejection> {
-        let current = claims::check_again(Recalled::from_outer(token), now)?;
+        // The token may have been taken out of the header by now, so the whole way is for the client's next try.
+        let waited_too_long = || Rejection::new(RejectionKind::NoKeys).retry_after(limits::BACKOFF_BLIND);
+        let recalled = verdict::recall_from(token, now).ok_or_else(waited_too_long)?;
+        let current = claims::check_again(recalled, now)?;
         let allowed = scopes::check(current, policy)?;
         revoked::check(allowed, policy, now).map(drop)
     }

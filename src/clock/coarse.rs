@@ -15,8 +15,8 @@ use super::UnixTime;
 const TICKS: u64 = 20_000_000;
 const LOOK_EVERY: i64 = 1_000_000_000;
 
-/// Time asleep since the machine was started; never too much.
-static ASLEEP: AtomicI64 = AtomicI64::new(0);
+/// Time asleep since the machine was started; never too much. Below zero where a time namespace says so.
+static ASLEEP: AtomicI64 = AtomicI64::new(i64::MIN);
 /// Wall minus monotonic clock when that was looked up.
 static APART: AtomicI64 = AtomicI64::new(i64::MIN);
 /// The monotonic clock then.

@@ -1,6 +1,7 @@
 //! Two judges over the same knowledge, one of which remembers: whatever happens, they say the same.
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
@@ -16,6 +17,7 @@ mod readers;
 use super::*;
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::clock::UnixTime;
+use crate::issuer::life::Life;
 use crate::json::Object;
 use crate::keys::{KeyRing, KeySet, VerifyingKey};
 use crate::names::{Audience, ClaimName, Issuer};
@@ -25,6 +27,7 @@ use crate::revocation::Revocations;
 use crate::revocation::entry::{CLAIMS, Entry, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
 use crate::revocation::in_process::InProcess;
+use crate::revocation::stated::Revocation;
 
 const NOW: i64 = 1_732_200_000;
 const HOLDS: Duration = Duration::from_secs(60);
@@ -119,6 +122,10 @@ impl World {
     }
 
     fn of(verdicts: Verdicts, audience: &str) -> Self {
+        Self::living(verdicts, audience, None)
+    }
+
+    fn living(verdicts: Verdicts, audience: &str, life: Option<Life>) -> Self {
         let bounds = Bounds {
             max_staleness: Duration::from_secs(30),
             expires_after: Duration::from_secs(300),
@@ -141,7 +148,7 @@ impl World {
         let revocations = [source(), source()].into();
         let in_process = Arc::new(InProcess::new(entry_rules()));
         let name = Issuer::try_from("https://as.example/").unwrap();
-        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, in_process, life: None });
+        let issuer = Arc::new(TrustedIssuer { name, rules, keys, revocations, in_process, life });
         let judge = |verdicts| Judge::new(Directory::new([Arc::clone(&issuer)], Box::default()), verdicts);
         let now = Now { wall: UnixTime::from_secs(NOW), uptime: Duration::ZERO };
         let world = Self { remembers: judge(verdicts), forgets: judge(Verdicts::new(0)), issuer, now };
@@ -251,4 +258,79 @@ fn resource_servers_do_not_mix() {
     }
     assert!(one.remembers.kept().entries > 5);
     assert_eq!(other.remembers.kept().entries, 0);
+}
+
+/// A look that races with one source must not stand for a look at another, nor one at the old entries for the new.
+#[test]
+fn a_token_that_is_asked_for_all_the_while_is_revoked_by_whichever_source_says_so() {
+    for round in 0..300 {
+        let world = World::new(1 << 20);
+        world.ask(1, 0).unwrap();
+        let as_of = UnixTime::from_secs(NOW);
+        let publish = |source: &Revocations, n: usize| {
+            let value = json!({"jti": format!("t{n}"), "at": NOW, "exp": NOW + 3600});
+            source.apply(&[entry(&value, as_of)], as_of, world.now).unwrap();
+        };
+        let say = |n: usize| {
+            let said = Revocation::identifier("jti", format!("t{n}"));
+            world.issuer.in_process.say(said, false, world.now).unwrap();
+        };
+        let ask = || world.remembers.judge(&TOKENS[1], &any_token(), world.now).is_ok();
+        // Which of the three says so, and when.
+        let (who, last) = (round % 3, 3 + round % 5);
+        let writers = AtomicUsize::new(3);
+        std::thread::scope(|scope| {
+            for writer in 0..3 {
+                let (publish, say, writers, world) = (&publish, &say, &writers, &world);
+                scope.spawn(move || {
+                    for n in 2..=last {
+                        let n = if n == last && writer == who { 1 } else { n };
+                        match world.issuer.revocations.get(writer) {
+                            Some(source) => publish(source, n),
+                            None => say(n),
+                        }
+                    }
+                    writers.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+            scope.spawn(|| while writers.load(Ordering::SeqCst) > 0 && ask() {});
+        });
+        assert!(!ask(), "round {round}");
+    }
+}
+
+/// Between an outer layer and an inner one a request may wait for long.
+#[test]
+fn between_layers_a_token_ends_with_its_key_and_when_the_keys_are_too_old() {
+    let world = World::new(1 << 20);
+    let Ok(admitted) = world.remembers.judge(&TOKENS[1], &any_token(), world.now) else { panic!() };
+    let again = |now| world.remembers.judge_again(&admitted, &any_token(), now).map_err(|no| no.kind());
+    assert_eq!(again(world.now), Ok(()));
+    let late = Now { uptime: HOLDS + Duration::from_secs(30), ..world.now };
+    world.issuer.sources().for_each(|source| source.freshness.confirm(late.uptime, true));
+    assert_eq!(again(late), Err(RejectionKind::NoKeys), "nobody has confirmed the keys for too long");
+    world.issuer.keys.replace(key_set(&[0, 3, 2]), world.now.uptime, HOLDS);
+    assert_eq!(again(world.now), Err(RejectionKind::NoKeys), "its key is gone: the next try says so");
+    world.issuer.keys.replace(key_set(&[0, 1, 2]), world.now.uptime, HOLDS);
+    assert_eq!(again(world.now), Ok(()));
+}
+
+/// They would keep its keys and its revocations in memory until they end themselves.
+#[test]
+fn verdicts_about_a_tenant_that_was_let_go_of_go_too() {
+    let life = Some(Life::new(Duration::ZERO, false));
+    let mut world = World::living(Verdicts::new(1 << 20), "api", life);
+    (0..TOKENS.len()).for_each(|token| world.ask(token, 0).unwrap());
+    assert!(world.remembers.kept().entries > 5);
+    world.issuer.life.as_ref().unwrap().end();
+    for _ in 0..8 {
+        world.now.wall = world.now.wall.plus(Duration::from_millis(16));
+        assert!(world.remembers.judge(&nobodys(), &any_token(), world.now).is_err());
+    }
+    assert_eq!(world.remembers.kept().entries, 0);
+}
+
+fn nobodys() -> HeaderMap {
+    let value = HeaderValue::from_static("Bearer 0123456789abcdef0123456789abcdef.a.b");
+    HeaderMap::from_iter([(AUTHORIZATION, value)])
 }

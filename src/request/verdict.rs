@@ -22,11 +22,6 @@ use store::Store;
 pub(super) struct Recalled(Held);
 
 impl Recalled {
-    /// A token that an outer layer has admitted in this very request.
-    pub(super) fn from_outer(token: &AccessToken) -> Self {
-        Self(token.held().clone())
-    }
-
     #[inline]
     pub(super) fn into_held(self) -> Held {
         self.0
@@ -135,6 +130,12 @@ pub(super) fn recall<'a>(bearer: Bearer<'a>, verdicts: &Verdicts, now: Now) -> S
         Some(held) if key_stands(&held, now) => Sight::Again(Recalled(held)),
         _ => Sight::First(Unseen { token, name }),
     }
+}
+
+/// A token that an outer layer has admitted in this very request, which may have waited since.
+pub(super) fn recall_from(token: &AccessToken, now: Now) -> Option<Recalled> {
+    let held = token.held();
+    key_stands(held, now).then(|| Recalled(held.clone()))
 }
 
 /// Whether the token would still be verified, with the very key that did so before.

@@ -21,8 +21,9 @@ use crate::request::AccessToken;
 /// A request is judged when it comes in; server-sent events, WebSockets and gRPC streams go on for hours after that. This
 /// future resolves to the [`Rejection`] that a new request with the token would get: it has expired (leeway included), it or
 /// its grant was revoked by a source or in process, or revocations are stale and `policy` refuses then. A revocation is
-/// noticed when its page is in force; expiry on time; a stepped wall clock within 30 s. Scopes do not change. **That a
-/// key was withdrawn, or keys are too old, is not noticed**: to end streams, revoke the tokens that the key signed.
+/// noticed when its page is in force; expiry on time; a stepped wall clock, a key that was withdrawn and keys that are too
+/// old within 30 s. Scopes do not change. For want of the key the rejection is of kind
+/// [`NoKeys`](crate::RejectionKind::NoKeys), since the token itself is not looked at again.
 ///
 /// It ends nothing by itself: `select!` on it. What it costs while nothing happens is memory (a timer, and a waiter for each
 /// source): it does not wake when a source is asked, only when one revokes something, or when time may have changed the

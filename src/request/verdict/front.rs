@@ -6,9 +6,8 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::clock::Now;
+use crate::clock::{Now, UnixTime};
 use crate::limits;
 
 use super::super::facts::{Facts, Held, Own};
@@ -17,8 +16,8 @@ use super::store::Store;
 
 /// Places where one verdict may stand: one line of the processor's cache.
 const WAYS: usize = 4;
-/// How often old ones are let go of, and how many are looked at.
-const TEND_EVERY: Duration = Duration::from_millis(16);
+/// How often old ones are let go of, in milliseconds, and how many are looked at.
+const TEND_EVERY: u64 = 16;
 const TENDED: usize = limits::FRONT_VERDICTS / 64;
 
 thread_local! {
@@ -30,9 +29,8 @@ struct Front {
     slots: Vec<Option<Slot>>,
     /// Which of the ways gives way next.
     turn: usize,
-    /// The uptime at which old ones were last let go of, when they will be next, and how often they were.
-    tended: Duration,
-    tend_next: Duration,
+    /// When old ones were last let go of, and how often they were.
+    tended: UnixTime,
     rounds: u64,
 }
 
@@ -46,8 +44,7 @@ struct Slot {
 pub(super) fn find(name: Name, token: &[u8], now: Now, store: &Store) -> Option<Held> {
     let at_hand = FRONT.try_with(|front| {
         let mut front = front.try_borrow_mut().ok()?;
-        // Each resource server has a clock of its own.
-        if now.uptime >= front.tend_next || now.uptime < front.tended {
+        if front.is_due(now) {
             front.tend(now, store);
         }
         front.get(name, token)
@@ -76,7 +73,13 @@ fn bring(name: Name, token: &[u8], store: &Store) -> Option<Held> {
 
 impl Front {
     const fn new() -> Self {
-        Self { slots: Vec::new(), turn: 0, tended: Duration::ZERO, tend_next: Duration::ZERO, rounds: 0 }
+        Self { slots: Vec::new(), turn: 0, tended: UnixTime::from_millis(i64::MIN), rounds: 0 }
+    }
+
+    /// By the wall clock: each resource server's uptime has a beginning of its own, and one thread serves several in turn.
+    #[inline]
+    fn is_due(&self, now: Now) -> bool {
+        now.wall.as_millis().abs_diff(self.tended.as_millis()) >= TEND_EVERY
     }
 
     /// The places that a hash may have.
@@ -116,8 +119,7 @@ impl Front {
     /// Lets go of what the stores have let go of, and the store of what has ended: a part of either each time.
     #[cold]
     fn tend(&mut self, now: Now, store: &Store) {
-        self.tended = now.uptime;
-        self.tend_next = now.uptime.saturating_add(TEND_EVERY);
+        self.tended = now.wall;
         self.rounds += 1;
         store.tend(self.rounds, now.wall);
         let first = self.rounds as usize * TENDED % limits::FRONT_VERDICTS;
@@ -132,5 +134,26 @@ impl Front {
 impl Slot {
     fn is_over(&self) -> bool {
         !self.own.facts.place.is_kept()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Or each request in turn would look for old ones, and lock the store for it.
+    #[test]
+    fn resource_servers_that_began_at_other_times_do_not_make_it_due() {
+        let (store, wall) = (Store::new(1), UnixTime::from_secs(100));
+        let now = |wall, uptime| Now { wall, uptime: Duration::from_secs(uptime) };
+        let mut front = Front::new();
+        assert!(front.is_due(now(wall, 1000)));
+        front.tend(now(wall, 1000), &store);
+        assert!(!front.is_due(now(wall, 1000)) && !front.is_due(now(wall, 5)));
+        for step in [wall.plus(Duration::from_millis(16)), wall.minus(Duration::from_secs(9))] {
+            assert!(front.is_due(now(step, 1000)));
+        }
     }
 }
