@@ -46,10 +46,11 @@ fn sources() -> Vec<Source> {
                 folders.push(path);
                 continue;
             }
-            if path.extension().is_none_or(|extension| extension != "rs") || path.ends_with("tests.rs") {
+            let inside = path.strip_prefix(&root).unwrap();
+            let is_test = path.ends_with("tests.rs") || inside.iter().any(|part| part == "tests");
+            if is_test || path.extension().is_none_or(|extension| extension != "rs") {
                 continue;
             }
-            let inside = path.strip_prefix(&root).unwrap();
             let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
             let module = first.trim_end_matches(".rs").to_owned();
             let text = fs::read_to_string(&path).unwrap();

@@ -49,7 +49,7 @@ const STEPS: &[(&str, &str, &[&str])] = &[
         "fn confirm_aged(",
         &["self.confirmed.fetch_max(told, Ordering::AcqRel)", "self.flawed.store(0, Ordering::Release)"],
     ),
-    (include_str!("../../freshness.rs"), "fn flaw(", &["self.flawed.store(1, Ordering::Release)"]),
+    (include_str!("../../freshness.rs"), "fn flaw(", &["self.flawed.swap(1, Ordering::AcqRel)"]),
     (include_str!("../../freshness.rs"), "fn age(", &["self.confirmed.load(Ordering::Acquire)"]),
     (
         include_str!("../../freshness.rs"),
@@ -58,8 +58,14 @@ const STEPS: &[(&str, &str, &[&str])] = &[
     ),
     (
         include_str!("../../../request/revoked.rs"),
-        "fn check(",
-        &["source.freshness.suffices(", "source.revokes(", "in_process", "own.revokes("],
+        "fn look(",
+        &[
+            "source.freshness.suffices(",
+            "facts.looked_at.read()",
+            "Revocations::epoch",
+            "source.revokes(",
+            "facts.looked_at.set(epoch)",
+        ],
     ),
     (include_str!("../../../background/pull.rs"), "fn refresh(", &["self.pull().await", "self.confirm("]),
     (
