@@ -43,6 +43,8 @@ pub(crate) const METADATA_BYTES: usize = 256 * 1024;
 pub(crate) const KEY_SET_BYTES: usize = 512 * 1024;
 /// Keys in a set; what comes after them is left out and counted.
 pub(crate) const KEYS: usize = 64;
+/// Members of a set that are looked at; of what comes after them only the number is kept.
+pub(crate) const KEY_MEMBERS: usize = 256;
 /// RSA moduli, in bits (RFC 7518 §3.3 asks for 2048 or more; larger ones than 8192 only cost time).
 pub(crate) const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// How long requests may wait for one shared fetch after an unknown `kid`.

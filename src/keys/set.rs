@@ -12,6 +12,8 @@ use crate::limits;
 pub(crate) struct KeySet {
     keys: Vec<VerifyingKey>,
     odd: Vec<OddKey>,
+    /// Members after the last one that was looked at: a set may have very many, and every unknown `kid` looks at `odd`.
+    beyond: usize,
 }
 
 /// A member that was left out, for health.
@@ -36,15 +38,16 @@ pub(crate) enum KeySetError {
 
 impl KeySet {
     pub(crate) fn of(keys: Vec<VerifyingKey>) -> Self {
-        Self { keys, odd: Vec::new() }
+        Self { keys, ..Self::default() }
     }
 
     /// Reads a JWK set. An answer without a single usable key is an error: it must not empty the ring.
     pub(crate) fn parse(body: &[u8], allowed: Algorithms) -> Result<Self, KeySetError> {
         let document: Value = serde_json::from_slice(body)?;
         let members = document.get("keys").and_then(Value::as_array).ok_or(KeySetError::NoKeysArray)?;
-        let mut set = Self::default();
-        for (place, member) in members.iter().enumerate() {
+        let beyond = members.len().saturating_sub(limits::KEY_MEMBERS);
+        let mut set = Self { beyond, ..Self::default() };
+        for (place, member) in members.iter().take(limits::KEY_MEMBERS).enumerate() {
             let read = if place < limits::KEYS { jwk::read(member, allowed) } else { Err(KeyError::TooMany) };
             match read {
                 Ok(key) => set.keys.push(key),
@@ -74,7 +77,7 @@ impl KeySet {
 
     fn with_a_key(self) -> Result<Self, KeySetError> {
         if self.keys.is_empty() {
-            let members = self.odd.len();
+            let members = self.odd.len() + self.beyond;
             return Err(KeySetError::NothingUsable { members, first: self.odd.into_iter().next() });
         }
         Ok(self)
@@ -112,6 +115,11 @@ impl KeySet {
     pub(crate) fn odd(&self) -> &[OddKey] {
         &self.odd
     }
+
+    /// How many members were not looked at.
+    pub(crate) fn beyond(&self) -> usize {
+        self.beyond
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +150,17 @@ mod tests {
         let set = parse(&keys).unwrap();
         assert_eq!(set.candidates(Some("good"), Algorithm::ES256).count(), 1);
         assert_eq!(set.odd().len(), 5);
+    }
+
+    #[test]
+    fn a_set_of_very_many_members_is_counted_and_not_kept() {
+        let mut keys = vec![ec(Some("good"))];
+        keys.extend((0..100_000).map(|_| json!(0)));
+        let set = parse(&keys).unwrap();
+        assert_eq!((set.keys().len(), set.odd().len()), (1, limits::KEY_MEMBERS - 1));
+        assert_eq!(set.beyond(), 100_001 - limits::KEY_MEMBERS);
+        let none = parse(&keys[1..]).unwrap_err().to_string();
+        assert!(none.contains("100000 members"), "{none}");
     }
 
     #[test]

@@ -201,6 +201,8 @@ impl KeysHealth {
             Some(kid) => format!("{}: {}", Shown(kid), odd.error),
             None => odd.error.to_string(),
         });
+        let beyond = Some(set.beyond()).filter(|beyond| *beyond > 0);
+        let left_out = left_out.chain(beyond.map(|beyond| format!("{beyond} more members: not looked at")));
         Self {
             usable: ring.current(uptime).is_some(),
             age: ring.age(uptime).map(|age| age.as_secs_f64()),
