@@ -25,6 +25,7 @@ pub(super) struct Image {
     pub(super) generation: u64,
     pub(super) issuer: Box<str>,
     pub(super) source: Box<str>,
+    pub(super) rules: Box<str>,
     pub(super) answered: Option<Answered>,
     pub(super) exported: Exported,
 }
@@ -33,6 +34,7 @@ pub(super) fn write(
     generation: u64,
     issuer: &str,
     source: &str,
+    rules: &str,
     answered: Option<&Answered>,
     exported: &Exported,
 ) -> Vec<u8> {
@@ -40,6 +42,7 @@ pub(super) fn write(
     body.put_u64(generation);
     body.put_text(issuer);
     body.put_text(source);
+    body.put_text(rules);
     body.put_flag(answered.is_some());
     if let Some(answered) = answered {
         write_answered(&mut body, answered);
@@ -80,10 +83,10 @@ pub(super) fn read(bytes: &[u8], path: &str) -> Result<Image, SnapshotError> {
 
 fn read_body(reader: &mut Reader<'_>) -> Option<Image> {
     let generation = reader.u64()?;
-    let (issuer, source) = (reader.text()?.into(), reader.text()?.into());
+    let (issuer, source, rules) = (reader.text()?.into(), reader.text()?.into(), reader.text()?.into());
     let answered = if reader.flag()? { Some(read_answered(reader)?) } else { None };
     let exported = Exported::read(reader)?;
-    reader.rest().is_empty().then_some(Image { generation, issuer, source, answered, exported })
+    reader.rest().is_empty().then_some(Image { generation, issuer, source, rules, answered, exported })
 }
 
 pub(super) fn write_answered(out: &mut Vec<u8>, answered: &Answered) {

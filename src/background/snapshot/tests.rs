@@ -28,7 +28,7 @@ impl Folder {
     }
 
     fn open(&self) -> Snapshot {
-        Snapshot::new(self.path(), ISSUER, SOURCE)
+        Snapshot::new(self.path(), ISSUER, SOURCE, "rules")
     }
 }
 
@@ -196,7 +196,7 @@ fn a_journal_that_is_cut_short_is_gone_on_with_after_its_last_sound_record() {
 #[test]
 fn where_there_is_nothing_a_look_leaves_nothing() {
     let folder = Folder::new();
-    let mut snapshot = Snapshot::new(folder.0.join("made-up/revocations.bin"), ISSUER, SOURCE);
+    let mut snapshot = Snapshot::new(folder.0.join("made-up/revocations.bin"), ISSUER, SOURCE, "rules");
     assert!(snapshot.load().unwrap().is_none());
     snapshot.note_entries(&[entry("jti", "t", None)], NOW.wall).unwrap();
     snapshot.check_kept().unwrap();
