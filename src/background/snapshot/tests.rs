@@ -216,11 +216,11 @@ fn what_is_not_ours_is_left_alone() {
     drop(snapshot);
     fs::remove_file(folder.path()).unwrap();
     drop(kept(&folder));
-    let mut others = Snapshot::new(folder.path(), "https://other.example/", SOURCE);
+    let mut others = Snapshot::new(folder.path(), "https://other.example/", SOURCE, "rules");
     assert!(matches!(others.load(), Err(SnapshotError::OtherIssuer { .. })));
     assert!(others.replace(&revocations().export(NOW), None, NOW.wall).is_err());
     drop(others);
-    let mut moved = Snapshot::new(folder.path(), ISSUER, "https://as.example/v2/revocations");
+    let mut moved = Snapshot::new(folder.path(), ISSUER, "https://as.example/v2/revocations", "rules");
     assert!(matches!(moved.load(), Err(SnapshotError::OtherSource { .. })));
     moved.replace(&revocations().export(NOW), None, NOW.wall).unwrap();
 }
