@@ -37,6 +37,8 @@ pub(crate) struct Snapshot {
     path: PathBuf,
     issuer: Box<str>,
     source: Box<str>,
+    /// By which settings answers are understood.
+    rules: Box<str>,
     lock: Option<File>,
     journal: Option<Journal>,
     /// Of the image that the journal follows.
@@ -56,11 +58,12 @@ pub(crate) struct Snapshot {
 const JOURNAL_BYTES: u64 = 256 * 1024;
 
 impl Snapshot {
-    pub(crate) fn new(path: PathBuf, issuer: &str, source: &str) -> Self {
+    pub(crate) fn new(path: PathBuf, issuer: &str, source: &str, rules: &str) -> Self {
         Self {
             path,
             issuer: issuer.into(),
             source: source.into(),
+            rules: rules.into(),
             lock: None,
             journal: None,
             generation: 0,
@@ -193,7 +196,7 @@ impl Snapshot {
             self.generation = there.map_or(self.generation, |image| image.generation.max(self.generation));
         }
         let generation = self.generation.wrapping_add(1);
-        let bytes = image::write(generation, &self.issuer, &self.source, answered, exported);
+        let bytes = image::write(generation, &self.issuer, &self.source, &self.rules, answered, exported);
         make_folder(&self.path).map_err(|error| self.io(error))?;
         write_whole(&self.beside("new"), &self.path, &bytes).map_err(|error| self.io(error))?;
         // The journal that was there follows nothing from here on.

@@ -28,13 +28,16 @@ impl Writer {
         let claims = entry.claims.iter().map(|(name, value)| (&**name, &**value));
         let fingerprint = state.fingerprints.of(claims);
         let (said_at, ends) = (entry.said_at, entry.ends.as_millis());
+        // An end that was reckoned from now moves with each answer. Entries are kept longer than that for a while.
+        let slack = if entry.open_ended { limits::ENTRY_LAG.as_millis() as i64 } else { 0 };
         if entry.withdrawn {
-            return !self.has_withdrawn(entry, fingerprint, said_at, ends);
+            return !self.has_withdrawn(entry, fingerprint, said_at, ends.saturating_sub(slack));
+        }
+        if self.is_withdrawn(entry.issued_before.is_some(), fingerprint, said_at) {
+            return false;
         }
         match entry.issued_before {
             None => {
-                // An end that was reckoned from now moves with each answer. Entries are kept longer than that for a while.
-                let slack = if entry.open_ended { limits::ENTRY_LAG.as_millis() as i64 } else { 0 };
                 let word = Word { said_at, ends: ends.saturating_sub(slack) };
                 let place = state.identifiers.iter().find(|shape| entry.names_only(&shape.names));
                 let known = place.and_then(|place| place.word(fingerprint));

@@ -265,3 +265,28 @@ fn many_cut_offs_on_the_same_claims_become_one_that_covers_them() {
             && !revokes(&revocations, &json!({"sub":"u","iat":NOW + 1}))
     );
 }
+
+/// What full states say again and again is not written down again, also where it was taken back or has no end of its own.
+#[test]
+fn only_what_changes_something_is_news() {
+    let of = |value: Value, later: u64| {
+        let mut entry = entry(&value);
+        entry.ends = entry.ends.plus(Duration::from_secs(if entry.open_ended { later } else { 0 }));
+        entry
+    };
+    let said = |later| {
+        [
+            of(json!({"jti":"a","at":NOW - 9}), later),
+            of(json!({"jti":"b","at":NOW - 9,"exp":LATER}), later),
+            of(json!({"jti":"b","at":NOW - 5,"withdrawn":true}), later),
+            of(json!({"sub":"u","issued_before":NOW - 9,"at":NOW - 9}), later),
+            of(json!({"sub":"u","issued_before":NOW - 9,"at":NOW - 5,"withdrawn":true}), later),
+        ]
+    };
+    let revocations = revocations();
+    assert_eq!(revocations.news(&said(0), now()), said(0));
+    revocations.apply(&said(0), UnixTime::from_secs(NOW), now()).unwrap();
+    assert_eq!(revocations.news(&said(60), now()), []);
+    let again = [of(json!({"jti":"b","at":NOW - 4}), 0)];
+    assert_eq!(revocations.news(&again, now()), again);
+}

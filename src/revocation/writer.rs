@@ -158,7 +158,7 @@ impl Writer {
     }
 
     /// A withdrawal wins only over what was said before it: a tie stays revoked.
-    fn is_withdrawn(&self, is_cut_off: bool, fingerprint: Fingerprint, said_at: i64) -> bool {
+    pub(super) fn is_withdrawn(&self, is_cut_off: bool, fingerprint: Fingerprint, said_at: i64) -> bool {
         self.withdrawn.get(&(is_cut_off, fingerprint)).is_some_and(|withdrawal| said_at < withdrawal.at)
     }
 

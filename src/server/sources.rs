@@ -87,8 +87,14 @@ pub(super) fn source(
             let problem = "it names no file";
             return Err(StartError::new("snapshot", path.display().to_string(), problem, SNAPSHOT_REMEDY));
         }
-        snapshot =
-            Some(Arc::new(Mutex::new(Snapshot::new(path.clone(), &settings.name, &revocations.source))));
+        let listed = if let Kind::List { claim, .. } = kind { claim } else { "" };
+        let understood = format!("{rules:?} {listed:?} {}", common.ignore_unknown_entries);
+        snapshot = Some(Arc::new(Mutex::new(Snapshot::new(
+            path.clone(),
+            &settings.name,
+            &revocations.source,
+            &understood,
+        ))));
         revocations = revocations.kept_at(path.display().to_string());
     }
     Ok((revocations, Assignment { target, common: common.clone(), long_poll, rules, snapshot }))

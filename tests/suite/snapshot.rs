@@ -297,3 +297,35 @@ async fn the_journal_of_a_source_that_is_not_understood_does_not_grow_for_ever()
     }
     assert_eq!(outcome(&api, &restarts.token("c")).await, Some(Kind::RevocationsUnknown));
 }
+
+/// What an earlier process ignored, or ended too early, by other settings is not said again from its cursor on.
+#[tokio::test]
+async fn with_other_settings_everything_is_asked_for() {
+    let restarts = Restarts::new().await;
+    let by_device = json!({"iss": restarts.server.issuer(), "as_of": NOW, "cursor": "n", "full": true,
+        "revocations": [{"jti": "a", "exp": NOW + 7200}, {"device_id": "d", "exp": NOW + 7200}]});
+    restarts.server.set_reply(&restarts.server.feed_url(), Reply::json(&by_device));
+    let feed = || feed(&restarts.server).snapshot(restarts.path()).ignore_unknown_entries();
+    let start = |feed| {
+        builder(&restarts.server, &restarts.clock)
+            .keys(&*restarts.jwks)
+            .revocation(feed)
+            .start_lazily()
+            .unwrap()
+    };
+    let api = start(feed());
+    let (revoked, good) = (restarts.token("a"), restarts.token("c"));
+    while outcome(&api, &good).await.is_some() {
+        tokio::task::yield_now().await;
+    }
+    restarts.until(|| restarts.clock.sleepers() >= 1).await;
+    drop(api);
+    restarts.server.stop().await;
+    for (feed, expected) in [(feed(), None), (feed().identifier("device_id"), Some(Kind::RevocationsUnknown))]
+    {
+        let api = start(feed);
+        restarts.until(|| last_error(&api).is_some()).await;
+        assert_eq!(outcome(&api, &revoked).await, Some(Kind::Revoked));
+        assert_eq!(outcome(&api, &good).await, expected);
+    }
+}

@@ -8,9 +8,9 @@ use crate::revocation::export::Exported;
 /// An image's body, and what it becomes when it is written again.
 pub(crate) fn image_body(bytes: &[u8]) -> Option<(Exported, Vec<u8>)> {
     let image = image::read_body(&mut Reader::new(bytes))?;
-    let Image { generation, issuer, source, answered, exported } = image;
+    let Image { generation, issuer, source, rules, answered, exported } = image;
     let mut written = Vec::new();
-    image::write_body(&mut written, generation, &issuer, &source, answered.as_ref(), &exported);
+    image::write_body(&mut written, generation, [&issuer, &source, &rules], answered.as_ref(), &exported);
     Some((exported, written))
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn image(bytes: &[u8]) -> Result<(), String> {
 
 /// A whole image around everything that is in force.
 pub(crate) fn written(exported: &Exported) -> Vec<u8> {
-    image::write(7, "https://as.example/", "a source", None, exported)
+    image::write(7, "https://as.example/", "a source", "rules", None, exported)
 }
 
 /// A record, and what it becomes when it is written again.

@@ -25,6 +25,7 @@ pub(super) struct Image {
     pub(super) generation: u64,
     pub(super) issuer: Box<str>,
     pub(super) source: Box<str>,
+    pub(super) rules: Box<str>,
     pub(super) answered: Option<Answered>,
     pub(super) exported: Exported,
 }
@@ -33,11 +34,12 @@ pub(super) fn write(
     generation: u64,
     issuer: &str,
     source: &str,
+    rules: &str,
     answered: Option<&Answered>,
     exported: &Exported,
 ) -> Vec<u8> {
     let mut body = Vec::new();
-    write_body(&mut body, generation, issuer, source, answered, exported);
+    write_body(&mut body, generation, [issuer, source, rules], answered, exported);
     let mut bytes = Vec::with_capacity(body.len() + 64);
     bytes.put_bytes(MAGIC);
     bytes.put_bytes(&[VERSION]);
@@ -48,17 +50,16 @@ pub(super) fn write(
 }
 
 /// What the checksum is of.
+/// `whose` are issuer, source and rules.
 pub(super) fn write_body(
     body: &mut Vec<u8>,
     generation: u64,
-    issuer: &str,
-    source: &str,
+    whose: [&str; 3],
     answered: Option<&Answered>,
     exported: &Exported,
 ) {
     body.put_u64(generation);
-    body.put_text(issuer);
-    body.put_text(source);
+    whose.iter().for_each(|text| body.put_text(text));
     body.put_flag(answered.is_some());
     if let Some(answered) = answered {
         write_answered(body, answered);
@@ -92,10 +93,10 @@ pub(super) fn read(bytes: &[u8], path: &str) -> Result<Image, SnapshotError> {
 
 pub(super) fn read_body(reader: &mut Reader<'_>) -> Option<Image> {
     let generation = reader.u64()?;
-    let (issuer, source) = (reader.text()?.into(), reader.text()?.into());
+    let (issuer, source, rules) = (reader.text()?.into(), reader.text()?.into(), reader.text()?.into());
     let answered = if reader.flag()? { Some(read_answered(reader)?) } else { None };
     let exported = Exported::read(reader)?;
-    reader.rest().is_empty().then_some(Image { generation, issuer, source, answered, exported })
+    reader.rest().is_empty().then_some(Image { generation, issuer, source, rules, answered, exported })
 }
 
 pub(super) fn write_answered(out: &mut Vec<u8>, answered: &Answered) {

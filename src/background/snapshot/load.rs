@@ -58,6 +58,10 @@ impl Snapshot {
                 Record::Flawed => restored.answered = None,
             }
         }
+        if image.rules != self.rules {
+            // What was not understood, or was given too early an end, by other settings must be said again.
+            restored.answered = None;
+        }
         self.noted.clone_from(&restored.answered);
         Ok(Some(restored))
     }

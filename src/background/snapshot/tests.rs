@@ -28,7 +28,7 @@ impl Folder {
     }
 
     fn open(&self) -> Snapshot {
-        Snapshot::new(self.path(), ISSUER, SOURCE)
+        Snapshot::new(self.path(), ISSUER, SOURCE, "rules")
     }
 }
 
@@ -196,7 +196,7 @@ fn a_journal_that_is_cut_short_is_gone_on_with_after_its_last_sound_record() {
 #[test]
 fn where_there_is_nothing_a_look_leaves_nothing() {
     let folder = Folder::new();
-    let mut snapshot = Snapshot::new(folder.0.join("made-up/revocations.bin"), ISSUER, SOURCE);
+    let mut snapshot = Snapshot::new(folder.0.join("made-up/revocations.bin"), ISSUER, SOURCE, "rules");
     assert!(snapshot.load().unwrap().is_none());
     snapshot.note_entries(&[entry("jti", "t", None)], NOW.wall).unwrap();
     snapshot.check_kept().unwrap();
@@ -216,11 +216,11 @@ fn what_is_not_ours_is_left_alone() {
     drop(snapshot);
     fs::remove_file(folder.path()).unwrap();
     drop(kept(&folder));
-    let mut others = Snapshot::new(folder.path(), "https://other.example/", SOURCE);
+    let mut others = Snapshot::new(folder.path(), "https://other.example/", SOURCE, "rules");
     assert!(matches!(others.load(), Err(SnapshotError::OtherIssuer { .. })));
     assert!(others.replace(&revocations().export(NOW), None, NOW.wall).is_err());
     drop(others);
-    let mut moved = Snapshot::new(folder.path(), ISSUER, "https://as.example/v2/revocations");
+    let mut moved = Snapshot::new(folder.path(), ISSUER, "https://as.example/v2/revocations", "rules");
     assert!(matches!(moved.load(), Err(SnapshotError::OtherSource { .. })));
     moved.replace(&revocations().export(NOW), None, NOW.wall).unwrap();
 }
