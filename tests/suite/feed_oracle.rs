@@ -70,7 +70,7 @@ fn claims_of(entry: &Value) -> BTreeMap<&str, &str> {
 }
 
 fn said_at(entry: &Value) -> i64 {
-    entry["at"].as_i64().or(entry["issued_before"].as_i64()).unwrap_or(0)
+    entry["at"].as_i64().or_else(|| entry["issued_before"].as_i64()).unwrap_or(0)
 }
 
 fn takes_back(one: &Value, other: &Value) -> bool {

@@ -39,9 +39,9 @@ enum Flaw {
     /// An answer counts as complete before its entries are in force.
     ConfirmedFirst,
     /// Readers ask for flaws before they ask for the age.
-    FlawReadFirst,
+    TroubleReadFirst,
     /// A flaw is noted after the answer was confirmed.
-    FlawLast,
+    TroubleLast,
     /// A whole state makes good for a flaw before its entries are in force.
     MadeGoodFirst,
     /// The epoch of a kept verdict is read after the look.
@@ -189,7 +189,7 @@ impl Revocations {
 
     /// `Freshness::state`: of what time our news tell, and whether all of it was understood.
     fn fresh(&self) -> (usize, bool) {
-        if self.is(Flaw::FlawReadFirst) {
+        if self.is(Flaw::TroubleReadFirst) {
             let understood = self.flawed.load(Acquire) == 0;
             return (self.confirmed.load(Acquire), understood);
         }

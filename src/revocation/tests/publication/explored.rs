@@ -90,11 +90,11 @@ fn a_flaw_is_seen_until_a_whole_state_is_in_force(flaw: Flaw) {
             let known = Arc::clone(&known);
             move || {
                 // A delta with an entry that was not understood, which is A; the next delta; everything.
-                if !known.is(Flaw::FlawLast) {
+                if !known.is(Flaw::TroubleLast) {
                     known.flawed.store(1, Release);
                 }
                 known.confirm(2, false);
-                if known.is(Flaw::FlawLast) {
+                if known.is(Flaw::TroubleLast) {
                     known.flawed.store(1, Release);
                 }
                 if known.is(Flaw::MadeGoodFirst) {
@@ -178,8 +178,8 @@ notices! {
     writers_without_a_lock: writers_do_not_undo_each_other(Flaw::NoLock), "revokes(A)";
     freshness_read_last: freshness_is_of_what_was_looked_at(Flaw::FreshnessLast, How::Live), "let in on news";
     freshness_confirmed_first: freshness_is_of_what_was_looked_at(Flaw::ConfirmedFirst, How::Fold), "let in on news";
-    flaws_read_first: a_flaw_is_seen_until_a_whole_state_is_in_force(Flaw::FlawReadFirst), "let in past a flaw";
-    flaws_noted_last: a_flaw_is_seen_until_a_whole_state_is_in_force(Flaw::FlawLast), "let in past a flaw";
+    flaws_read_first: a_flaw_is_seen_until_a_whole_state_is_in_force(Flaw::TroubleReadFirst), "let in past a flaw";
+    flaws_noted_last: a_flaw_is_seen_until_a_whole_state_is_in_force(Flaw::TroubleLast), "let in past a flaw";
     flaws_made_good_first: a_flaw_is_seen_until_a_whole_state_is_in_force(Flaw::MadeGoodFirst), "let in past a flaw";
     verdicts_kept_with_a_later_epoch: a_kept_verdict_is_never_used_past_its_epoch(Flaw::EpochAfterLook, How::Live), "a stale verdict";
     verdicts_kept_with_an_early_epoch: a_kept_verdict_is_never_used_past_its_epoch(Flaw::EpochFirst, How::Fold), "a stale verdict";
