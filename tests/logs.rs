@@ -161,7 +161,7 @@ async fn an_auth0_tenant_is_watched_without_telling_secrets() {
         world.poll_in_vain().await;
     }
     let shown = format!("{:?} {:?} {}", world.api.health(), world.api, said());
-    assert!(shown.contains("lacks the scope read:client_grants"), "{shown}");
+    assert!(shown.contains("with the scope read:client_grants"), "{shown}");
     assert!(!shown.contains(secret) && !shown.contains("Bearer ey"), "{shown}");
     let encoded = base64_simd::STANDARD.encode_to_string(format!("watcher:{secret}"));
     assert!(!shown.contains(&encoded));

@@ -72,7 +72,7 @@ impl Follower {
     pub(crate) fn new(plan: Plan) -> Self {
         let client = plan.client.clone().only_for(plan.api.as_str());
         let state = State {
-            caller: Caller::new(client, plan.token_endpoint.clone()),
+            caller: Caller::new(client, plan.token_endpoint.clone(), plan.longest_wait),
             plan,
             known: Known::default(),
             resumed: false,
@@ -113,7 +113,7 @@ impl State {
         }
         let clock = &round.around.clock;
         let now = clock.uptime();
-        self.caller.begin(now.saturating_add(self.plan.longest_wait));
+        self.caller.begin(now);
         let whole = cursor.is_none() || again;
         // A listed token ends some time after it was told: it is told again in the middle of that.
         if whole || now.saturating_sub(self.listed_since) >= self.plan.max_token_lifetime / 2 {

@@ -28,8 +28,9 @@ impl State {
             url.query_pairs_mut().append_pair("aud", audience);
             let call = Call { url: &url, name: NAME, scope: "blacklist:tokens", limit: limits::LIST_BYTES };
             let body = self.caller.get(&call, round).await?.body;
+            let weight = body.len();
             let read = move || serde_json::from_slice::<Vec<Listed>>(&body).ok();
-            let listed = off_thread(usize::MAX, read).await.ok().flatten().ok_or_else(unreadable)?;
+            let listed = off_thread(weight, read).await.ok().flatten().ok_or_else(unreadable)?;
             for Listed { jti } in listed {
                 if !self.listed.contains(&jti) {
                     news.push(Revocation::identifier("jti", &jti));

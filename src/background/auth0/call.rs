@@ -16,11 +16,11 @@ pub(crate) enum Auth0Error {
     Token(#[from] ClientTokenError),
     #[error("{call}: {error}")]
     Fetch { call: &'static str, error: FetchError },
-    #[error("{call} answered 403: the client's grant for the Management API lacks the scope {scope}")]
+    #[error("{call} answered 403: the client needs a grant for the Management API with the scope {scope}")]
     Scope { call: &'static str, scope: &'static str },
     #[error("{call} answered {status}")]
     Status { call: &'static str, status: u16, retry_after: Option<Duration> },
-    #[error("{call}: the tenant's rate limit leaves no room for another {0:?}", wait)]
+    #[error("{call}: the tenant's rate limit leaves no room; the next call is in {wait:?}")]
     Limited { call: &'static str, wait: Duration },
     #[error("{call}: the answer is not what Auth0 documents")]
     Unreadable { call: &'static str },
@@ -46,6 +46,8 @@ impl Auth0Error {
     }
 }
 
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What to get.
 pub(super) struct Call<'a> {
     pub(super) url: &'a Url,
@@ -64,23 +66,26 @@ pub(super) struct Caller {
     closed_until: Duration,
     /// The uptime until which this poll may wait for that.
     patient_until: Duration,
+    longest_wait: Duration,
 }
 
 impl Caller {
-    pub(super) fn new(client: ClientCredentials, token_endpoint: Url) -> Self {
+    pub(super) fn new(client: ClientCredentials, token_endpoint: Url, longest_wait: Duration) -> Self {
         let token = ClientToken::new(client, Some(token_endpoint));
-        Self { token, closed_until: Duration::ZERO, patient_until: Duration::ZERO }
+        Self { token, closed_until: Duration::ZERO, patient_until: Duration::ZERO, longest_wait }
     }
 
     /// A poll begins.
-    pub(super) fn begin(&mut self, patient_until: Duration) {
-        self.patient_until = patient_until;
+    pub(super) fn begin(&mut self, now: Duration) {
+        self.patient_until = now.saturating_add(self.longest_wait);
     }
 
     /// An answer with status 200.
     pub(super) async fn get(&mut self, call: &Call<'_>, round: &Round<'_>) -> Result<Answer, Auth0Error> {
         let name = call.name;
         let mut renewed = false;
+        // What a refusal without a word on time means, longer each time.
+        let mut pause = FIRST_PAUSE;
         loop {
             self.wait(name, round).await?;
             let authorization = self.token.get(round.issuer, round.around).await?;
@@ -95,11 +100,11 @@ impl Caller {
             };
             let answer = round.around.fetcher.ask(question).await;
             let answer = answer.map_err(|error| Auth0Error::Fetch { call: name, error })?;
-            self.heed(&answer, round);
+            self.heed(&answer, pause, round);
             match answer.status {
                 200 => return Ok(answer),
                 // Waited for at the next turn of this loop.
-                429 => {}
+                429 => pause = pause.saturating_mul(2),
                 401 if !renewed => {
                     self.token.forget();
                     renewed = true;
@@ -120,7 +125,7 @@ impl Caller {
     async fn wait(&self, call: &'static str, round: &Round<'_>) -> Result<(), Auth0Error> {
         let clock = &round.around.clock;
         let wait = self.closed_until.saturating_sub(clock.uptime());
-        if self.closed_until > self.patient_until && !wait.is_zero() {
+        if self.closed_until >= self.patient_until && !wait.is_zero() {
             return Err(Auth0Error::Limited { call, wait });
         }
         if !wait.is_zero() {
@@ -130,7 +135,7 @@ impl Caller {
     }
 
     /// Remembers what an answer says of the rate limit. Its reset is in the server's time, which `Date` tells.
-    fn heed(&mut self, answer: &Answer, round: &Round<'_>) {
+    fn heed(&mut self, answer: &Answer, pause: Duration, round: &Round<'_>) {
         let clock = &round.around.clock;
         let refused = answer.status == 429;
         let used_up = answer.rate.filter(|rate| rate.remaining == 0 || refused);
@@ -139,8 +144,9 @@ impl Caller {
         }
         let date = answer.date.unwrap_or_else(|| clock.wall());
         let reset = used_up.map_or(Duration::ZERO, |rate| rate.reset.since(date));
-        let least = if refused { Duration::from_secs(1) } else { Duration::ZERO };
+        let least = if refused { pause } else { Duration::ZERO };
         let wait = reset.max(answer.retry_after.unwrap_or_default()).max(least);
-        self.closed_until = clock.uptime().saturating_add(wait);
+        // However far away a server says that is, it is asked again in time to be believed again.
+        self.closed_until = clock.uptime().saturating_add(wait.min(self.longest_wait));
     }
 }
