@@ -148,7 +148,7 @@ async fn an_auth0_tenant_is_watched_without_telling_secrets() {
         Auth0::new(server.issuer(), client).audience(AUDIENCE).poll_interval(world::POLL)
     };
     let about = |line: &&str| line.contains(server.issuer()) && line.contains("tokens without `jti`");
-    let line = || said().lines().filter(about).last().map(str::to_owned);
+    let line = || said().lines().rfind(about).map(str::to_owned);
     let api = builder(&server, &clock).require_jti(false).revocation(source()).start().await.unwrap();
     assert!(line().unwrap().contains("WARN") && line().unwrap().contains("ADMITTED"), "{:?}", line());
     drop(api);
