@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::limits;
 
 pub(crate) mod ask;
+pub(crate) mod auth0;
 mod backoff;
 mod client_token;
 pub(crate) mod discovery;

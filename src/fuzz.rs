@@ -137,8 +137,16 @@ impl Keys {
 pub fn metadata(body: Vec<u8>) -> Result<(String, Option<String>), String> {
     let url = Url::parse(ISSUER).map_err(|error| error.to_string())?;
     let content_type = Some("application/json".to_owned());
-    let answer =
-        Answer { status: 200, content_type, etag: None, max_age: None, retry_after: None, date: None, body };
+    let answer = Answer {
+        status: 200,
+        content_type,
+        etag: None,
+        max_age: None,
+        retry_after: None,
+        date: None,
+        rate: None,
+        body,
+    };
     let metadata = discovery::parse(&url, &answer).map_err(|error| error.to_string())?;
     Ok((metadata.issuer, metadata.jwks_uri))
 }

@@ -78,7 +78,7 @@ struct TenantsPage;
 
 pub use algorithm::Algorithm;
 pub use background::source::{
-    ClientCredentials, Feed, List, Polled, Pulled, RevocationSource, SourceError, SourceSettings,
+    Auth0, ClientCredentials, Feed, List, Polled, Pulled, RevocationSource, SourceError, SourceSettings,
 };
 pub use background::transport::Transport;
 #[cfg(feature = "axum")]

@@ -106,6 +106,14 @@ pub(crate) const LONG_POLL_PAUSE: Duration = Duration::from_millis(10);
 pub(crate) const LONG_POLL_DOUBT: Duration = Duration::from_secs(3);
 /// A plain list after decompression, in bytes.
 pub(crate) const LIST_BYTES: usize = 64 * 1024 * 1024;
+/// One page of grants in Auth0's Management API, in bytes.
+pub(crate) const AUTH0_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Grants on such a page: the most that can be asked for.
+pub(crate) const AUTH0_PAGE: usize = 100;
+/// Pages of one listing there before it counts as broken.
+pub(crate) const AUTH0_PAGES: usize = 10_000;
+/// Grants that are remembered in a snapshot.
+pub(crate) const AUTH0_KEPT_GRANTS: usize = 1000;
 /// An answer of a token endpoint, in bytes.
 pub(crate) const TOKEN_ANSWER_BYTES: usize = 64 * 1024;
 /// A token of client credentials is used for this long where its `expires_in` is missing.

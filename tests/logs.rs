@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use tower_bearer::testing::Reply;
-use tower_bearer::{RejectionKind as Kind, ResourceServer, WhenStale, any_token};
+use tower_bearer::testing::{AuthorizationServer, Reply};
+use tower_bearer::{Auth0, ClientCredentials, RejectionKind as Kind, ResourceServer, WhenStale, any_token};
 
 #[allow(dead_code, unreachable_pub, reason = "shared with the suite, which uses all of it")]
 #[path = "suite/world.rs"]
@@ -191,4 +191,37 @@ async fn a_state_that_ends_with_the_answer_is_told_too() {
     world.until(|_| told().len() >= 3).await;
     let words = ["are fresh", "are stale", "are fresh"];
     assert!(told().iter().zip(words).all(|(line, words)| line.contains(words)), "{:#?}", told());
+}
+
+/// A source with a jti in it says what becomes of tokens without one, and nothing of its client's secret or token.
+#[tokio::test]
+async fn an_auth0_tenant_is_watched_without_telling_secrets() {
+    let said = captured();
+    let clock = clock();
+    let server: AuthorizationServer = issuer(&clock).await;
+    let secret = "secret-of-the-watcher";
+    server.add_client("watcher", secret);
+    server.grant("watcher", &server.management_audience(), ["blacklist:tokens", "read:client_grants"]);
+    let source = || {
+        let client = ClientCredentials::new("watcher", secret);
+        Auth0::new(server.issuer(), client).audience(AUDIENCE).poll_interval(world::POLL)
+    };
+    let about = |line: &&str| line.contains(server.issuer()) && line.contains("tokens without `jti`");
+    let line = || said().lines().rfind(about).map(str::to_owned);
+    let api = builder(&server, &clock).require_jti(false).revocation(source()).start().await.unwrap();
+    assert!(line().unwrap().contains("WARN") && line().unwrap().contains("ADMITTED"), "{:?}", line());
+    drop(api);
+    let api = builder(&server, &clock).revocation(source()).start().await.unwrap();
+    assert!(line().unwrap().contains("INFO") && line().unwrap().contains("are refused"), "{:?}", line());
+    let world = World { issuer: server.clone(), clock, api };
+    world.poll().await;
+    for path in ["client-grants", "blacklists/tokens"] {
+        world.issuer.set_reply(&world.issuer.management_url(path), Reply::status(403).body(secret));
+        world.poll_in_vain().await;
+    }
+    let shown = format!("{:?} {:?} {}", world.api.health(), world.api, said());
+    assert!(shown.contains("with the scope read:client_grants"), "{shown}");
+    assert!(!shown.contains(secret) && !shown.contains("Bearer ey"), "{shown}");
+    let encoded = base64_simd::STANDARD.encode_to_string(format!("watcher:{secret}"));
+    assert!(!shown.contains(&encoded));
 }

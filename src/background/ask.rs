@@ -8,9 +8,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use url::Url;
 
 use super::Surroundings;
+use super::auth0::{Follower, Round};
 use super::client_token::ClientToken;
 use super::fetch::{Answer, Question};
-use super::list::{self, ListError};
+use super::list;
 use super::pull_error::PullError;
 use super::signed;
 use super::source::{ClientCredentials, Pulled, Shared};
@@ -26,6 +27,7 @@ pub(crate) enum Target {
     Feed { url: Url, credentials: Checked, signed: bool },
     ListUrl { url: Url, credentials: Checked, claim: Box<str> },
     ListFile { path: PathBuf, claim: Box<str> },
+    Auth0(Follower),
     Polled { source: Shared, patience: Duration },
 }
 
@@ -60,6 +62,11 @@ pub(super) enum Reply {
     Page {
         content: Content,
         etag: Option<String>,
+    },
+    /// What could be had of an answer, and why that is not all.
+    Broken {
+        content: Content,
+        error: PullError,
     },
 }
 
@@ -115,6 +122,9 @@ impl Asker {
     /// The next answer is to be read, also if it is the last one again.
     pub(super) fn forget(&mut self) {
         self.read = None;
+        if let Target::Auth0(follower) = &self.target {
+            follower.forget();
+        }
     }
 
     pub(super) async fn ask(&mut self, place: Place<'_>) -> Result<Reply, PullError> {
@@ -122,6 +132,10 @@ impl Asker {
             Target::Feed { url, signed, .. } => self.ask_feed(url, signed, place).await,
             Target::ListUrl { url, claim, .. } => self.ask_list(url, claim, place).await,
             Target::ListFile { path, claim } => self.read_file(path, claim).await,
+            Target::Auth0(follower) => {
+                let round = Round { issuer: &self.issuer.name, around: &self.around, within: place.within };
+                Ok(follower.pull(place.cursor, &round).await)
+            }
             Target::Polled { source, patience } => {
                 tokio::select! {
                     biased;
@@ -207,7 +221,7 @@ impl Asker {
 
     async fn read_file(&mut self, path: PathBuf, claim: Box<str>) -> Result<Reply, PullError> {
         self.forget_in_time();
-        let body = off_thread(usize::MAX, move || read_bounded(&path)).await??;
+        let body = off_thread(usize::MAX, move || list::read_file(&path)).await??;
         self.take_list(body, claim, None, None).await
     }
 
@@ -282,13 +296,4 @@ pub(super) async fn off_thread<T: Send + 'static>(
         return Ok(work());
     }
     tokio::task::spawn_blocking(work).await.map_err(|error| PullError::Lost(error.to_string()))
-}
-
-fn read_bounded(path: &std::path::Path) -> Result<Vec<u8>, ListError> {
-    use std::io::Read as _;
-    let wrong = |error: std::io::Error| ListError::File(error.to_string());
-    let mut body = Vec::new();
-    let file = std::fs::File::open(path).map_err(wrong)?;
-    file.take(limits::LIST_BYTES as u64 + 1).read_to_end(&mut body).map_err(wrong)?;
-    if body.len() > limits::LIST_BYTES { Err(ListError::TooLarge) } else { Ok(body) }
 }

@@ -17,7 +17,8 @@ use url::{Host, Url};
 
 mod headers;
 
-use headers::{http_date, max_age, seconds, text};
+pub(crate) use headers::Rate;
+use headers::{http_date, max_age, rate, seconds, text};
 
 use super::transport::terms::Terms;
 use super::transport::{ProxySetting, Transport, TransportError, proxy_url};
@@ -83,6 +84,8 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// When the server made it (`Date`, RFC 9110 §6.6.1), less what it has spent in caches (`Age`).
     pub(crate) date: Option<UnixTime>,
+    /// What is left of a rate limit, where the server tells.
+    pub(crate) rate: Option<Rate>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -239,6 +242,7 @@ impl Fetcher {
         let age = text(response.headers(), &AGE).and_then(|value| seconds(&value)).unwrap_or_default();
         let date =
             text(response.headers(), &DATE).and_then(|value| http_date(&value)).map(|date| date.minus(age));
+        let rate = rate(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
             if body.len() + chunk.len() > question.limit {
@@ -246,7 +250,7 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, content_type, etag, max_age, retry_after, date, body })
+        Ok(Answer { status, content_type, etag, max_age, retry_after, date, rate, body })
     }
 }
 

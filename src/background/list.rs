@@ -42,6 +42,16 @@ pub(super) fn check_content_type(content_type: Option<&str>) -> Result<(), ListE
     Err(ListError::ContentType(crate::redact::Shown(given).to_string()))
 }
 
+/// The bytes of a list in a file.
+pub(super) fn read_file(path: &std::path::Path) -> Result<Vec<u8>, ListError> {
+    use std::io::Read as _;
+    let wrong = |error: std::io::Error| ListError::File(error.to_string());
+    let mut body = Vec::new();
+    let file = std::fs::File::open(path).map_err(wrong)?;
+    file.take(limits::LIST_BYTES as u64 + 1).read_to_end(&mut body).map_err(wrong)?;
+    if body.len() > limits::LIST_BYTES { Err(ListError::TooLarge) } else { Ok(body) }
+}
+
 /// Windows editors begin a file with it.
 const MARK: char = '\u{feff}';
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::auth0::Auth0Error;
 use super::client_token::ClientTokenError;
 use super::fetch::FetchError;
 use super::list::ListError;
@@ -27,6 +28,8 @@ pub(crate) enum PullError {
     List(#[from] ListError),
     #[error("the source says: {0}")]
     Source(SourceError),
+    #[error(transparent)]
+    Auth0(#[from] Auth0Error),
     #[error("client credentials: {0}")]
     ClientToken(#[from] ClientTokenError),
     #[error("the feed speaks for `{0}`, not for this issuer")]
@@ -63,7 +66,7 @@ impl PullError {
         match self {
             Self::Fetch(error) => matches!(error, FetchError::Timeout | FetchError::Connection(_)),
             Self::Status { status, .. } => matches!(status, 401 | 403 | 408 | 429 | 500..),
-            Self::Source(_) | Self::TooLong | Self::ClientToken(_) => true,
+            Self::Source(_) | Self::Auth0(_) | Self::TooLong | Self::ClientToken(_) => true,
             _ => false,
         }
     }
@@ -73,6 +76,7 @@ impl PullError {
         match self {
             Self::Status { status: 429 | 503, retry_after } => retry_after.unwrap_or_default(),
             Self::ClientToken(error) => error.retry_after(),
+            Self::Auth0(error) => error.retry_after(),
             Self::Source(error) => error.retry_after.unwrap_or_default(),
             _ => Duration::ZERO,
         }

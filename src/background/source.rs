@@ -111,11 +111,14 @@ macro_rules! credential_settings {
     };
 }
 
+mod auth0;
 mod credentials;
 mod feed;
 mod list;
 mod polled;
 
+pub use auth0::Auth0;
+pub(crate) use auth0::Parts;
 pub use credentials::ClientCredentials;
 pub(crate) use credentials::Credentials;
 pub use feed::Feed;
@@ -125,7 +128,7 @@ pub(crate) use polled::Shared;
 pub use polled::{Polled, Pulled, RevocationSource, SourceError};
 
 /// A source with its settings, as [`Builder::revocation`](crate::Builder::revocation) takes it: made from a [`Feed`], a
-/// [`List`] or a [`Polled`].
+/// [`List`], an [`Auth0`] or a [`Polled`].
 #[derive(Clone, Debug)]
 pub struct SourceSettings {
     pub(crate) common: Common,
@@ -137,6 +140,7 @@ pub struct SourceSettings {
 pub(crate) enum Kind {
     Feed { url: String, credentials: Credentials, long_poll: Option<Duration>, signed: bool },
     List { place: Place, credentials: Credentials, claim: String },
+    Auth0(Auth0),
     Polled(Polled),
 }
 
@@ -176,6 +180,7 @@ impl SourceSettings {
     pub(crate) fn url(&self) -> Option<&str> {
         match &self.kind {
             Kind::Feed { url, .. } | Kind::List { place: Place::Url(url), .. } => Some(url),
+            Kind::Auth0(auth0) => Some(&auth0.base),
             Kind::List { .. } | Kind::Polled(_) => None,
         }
     }
@@ -184,6 +189,7 @@ impl SourceSettings {
     pub(crate) fn token_endpoint(&self) -> Option<&str> {
         match &self.kind {
             Kind::Feed { credentials, .. } | Kind::List { credentials, .. } => credentials.token_endpoint(),
+            Kind::Auth0(auth0) => auth0.client.token_endpoint.as_deref(),
             Kind::Polled(_) => None,
         }
     }
@@ -200,7 +206,8 @@ impl SourceSettings {
                 (Some(url), Some(credentials))
             }
             Kind::List { credentials, .. } => (None, Some(credentials)),
-            Kind::Polled(_) => (None, None),
+            // Not for tenants.
+            Kind::Auth0(_) | Kind::Polled(_) => (None, None),
         };
         url.into_iter().chain(credentials.and_then(Credentials::token_endpoint_mut))
     }

@@ -115,6 +115,10 @@ impl IssuerSettings {
         self.max_token_lifetime.or_else(|| self.is_revocable().then_some(DEFAULT_LIFETIME))
     }
 
+    pub(super) fn requires_jti(&self) -> bool {
+        self.require_jti.unwrap_or_else(|| self.is_revocable())
+    }
+
     pub(super) fn rules(&self) -> Result<Rules, StartError> {
         if self.leeway > LONGEST_LEEWAY {
             let remedy = "RFC 9068 §4 speaks of no more than a few minutes: 300 s at most, and better none";
@@ -140,7 +144,7 @@ impl IssuerSettings {
             algorithms: self.algorithms()?,
             leeway: self.leeway,
             max_lifetime: self.lifetime(),
-            require_jti: self.require_jti.unwrap_or_else(|| self.is_revocable()),
+            require_jti: self.requires_jti(),
             scope_claims: claim_names("scope_claims", scope_claims)?,
             accept_sender_constrained: self.accept_sender_constrained,
         })

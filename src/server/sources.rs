@@ -8,11 +8,13 @@ use http::HeaderValue;
 use super::error::StartError;
 use super::settings::{DEFAULT_LIFETIME, IssuerSettings, KeysSetting, claim_names, parse_url};
 use crate::background::ask::{Checked, Target};
+use crate::background::auth0::{Follower, Plan};
 use crate::background::fetch::Fetcher;
 use crate::background::pull::Assignment;
 use crate::background::snapshot::Snapshot;
-use crate::background::source::{Common, Credentials, Kind, Place, SourceSettings};
+use crate::background::source::{Auth0, Common, Credentials, Kind, Place, SourceSettings};
 use crate::limits;
+use crate::names::Audience;
 use crate::redact::without_query;
 use crate::revocation::Revocations;
 use crate::revocation::entry::{CLAIMS, EntryRules, IDENTIFIERS};
@@ -61,6 +63,13 @@ pub(super) fn source(
                 }
             }
         }
+        Kind::Auth0(auth0) => {
+            check_reread(common, &rules)?;
+            let plan = plan(auth0, common, &rules, fetcher)?;
+            let shown = plan.api.to_string();
+            say_what_becomes_of_tokens_without_jti(settings, auth0, &shown);
+            (Target::Auth0(Follower::new(plan)), shown)
+        }
         Kind::Polled(polled) => {
             let patience = common.max_staleness.max(limits::SOURCE_ANSWER);
             (Target::Polled { source: polled.source(), patience }, polled.name.clone())
@@ -98,6 +107,44 @@ pub(super) fn source(
         revocations = revocations.kept_at(path.display().to_string());
     }
     Ok((revocations, Assignment { target, common: common.clone(), long_poll, rules, snapshot }))
+}
+
+fn plan(auth0: &Auth0, common: &Common, rules: &EntryRules, fetcher: &Fetcher) -> Result<Plan, StartError> {
+    let Auth0 { base, client, audiences, parts, .. } = auth0;
+    let remedy = "Name each API whose tokens come here, as Auth0 knows it, with Auth0::audience";
+    if audiences.is_empty() {
+        return Err(StartError::new("revocation", base, "it was given no audience", remedy));
+    }
+    if let Some(audience) = audiences.iter().find(|name| Audience::try_from(name.as_str()).is_err()) {
+        return Err(StartError::new("revocation", audience, "it is no audience", remedy));
+    }
+    if !parts.blacklist && !parts.client_grants && !parts.user_grants {
+        let remedy = "Leave one of its parts on, or use without_revocation";
+        return Err(StartError::new("revocation", base, "nothing of it is asked for", remedy));
+    }
+    let token_endpoint = client.token_endpoint.clone().unwrap_or_else(|| format!("{base}/oauth/token"));
+    Ok(Plan {
+        api: parse_url(fetcher, "revocation", &format!("{base}/api/v2/"))?,
+        client: client.clone(),
+        token_endpoint: parse_url(fetcher, "token_endpoint", &token_endpoint)?,
+        audiences: audiences.clone().into(),
+        parts: *parts,
+        max_token_lifetime: rules.max_token_lifetime,
+        longest_wait: common.max_staleness / 2,
+    })
+}
+
+/// Auth0's own profile has no `jti`, which surprises whoever turns a blacklist on.
+fn say_what_becomes_of_tokens_without_jti(settings: &IssuerSettings, auth0: &Auth0, source: &str) {
+    if !auth0.parts.blacklist {
+        return;
+    }
+    let issuer = &settings.name;
+    if settings.requires_jti() {
+        tracing::info!(issuer, source, "tokens without `jti` are refused: no blacklist could name them");
+    } else {
+        tracing::warn!(issuer, source, "tokens without `jti` are ADMITTED, and no blacklist can name them");
+    }
 }
 
 /// The rules for what this process revokes itself: what any of its sources may say, and no end where tokens have none.

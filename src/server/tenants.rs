@@ -110,13 +110,16 @@ fn check_urls(settings: &IssuerSettings, permitted: &Permission) -> Result<(), S
             }
             // Ids may be those of all tenants.
             Kind::List { place: Place::File(_), .. } => {}
-            Kind::Polled(polled) => {
-                let remedy = "Name the issuers one by one, each with a source of its own";
-                return Err(StartError::because("revocation", &polled.name, TenantsError::OneForAll, remedy));
-            }
+            Kind::Auth0(auth0) => return Err(one_for_all(&auth0.base)),
+            Kind::Polled(polled) => return Err(one_for_all(&polled.name)),
         }
     }
     Ok(())
+}
+
+fn one_for_all(source: &str) -> StartError {
+    let remedy = "Name the issuers one by one, each with a source of its own";
+    StartError::because("revocation", source, TenantsError::OneForAll, remedy)
 }
 
 fn maker(

@@ -207,6 +207,7 @@ fn answer(status: u16, content_type: &str, body: &str) -> Answer {
         max_age: None,
         retry_after: None,
         date: None,
+        rate: None,
         body: body.as_bytes().to_vec(),
     }
 }

@@ -1,4 +1,6 @@
-//! Dates as Auth0 writes them: RFC 3339 in UTC, with milliseconds.
+//! Dates as Auth0 writes them: RFC 3339 in UTC, with milliseconds; in headers as HTTP wants them.
+
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::clock::UnixTime;
 
@@ -9,6 +11,12 @@ pub(super) fn rfc3339(time: UnixTime) -> String {
     let (hour, minute, second) =
         (secs.rem_euclid(86_400) / 3600, secs.rem_euclid(3600) / 60, secs.rem_euclid(60));
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// `Sat, 21 Nov 2026 12:00:00 GMT`; the epoch for what comes before it.
+pub(super) fn http_date(time: UnixTime) -> String {
+    let secs = u64::try_from(time.as_secs()).unwrap_or(0);
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(secs))
 }
 
 /// Year, month and day of a day since the epoch, in the Gregorian calendar: years are counted from March, so that

@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::{MethodRouter, delete, get, post};
 use axum::{Router, middleware};
 
+use super::date::http_date;
 use super::state::Shared;
 
 mod blacklist;
@@ -59,4 +64,14 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/api/v2/logs", needs("read:logs", get(logs::list)))
         .route("/api/v2/events", needs("read:events", get(event_stream::stream)))
         .route_layer(limit)
+        .route_layer(middleware::from_fn_with_state(Arc::clone(shared), dated))
+}
+
+/// Stamps answers by the server's clock, as its tokens are.
+async fn dated(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Ok(date) = HeaderValue::from_str(&http_date(shared.wall())) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }

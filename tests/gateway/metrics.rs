@@ -242,6 +242,14 @@ async fn sources_are_told_apart_whatever_they_are_called() {
     );
     let setup = Setup { gateway: Gateway::start_in(dir, &config).await, server, upstream };
     setup.ready().await;
+    // One on trial is not waited for.
+    until("the list", async || {
+        let fresh = |line: &str| {
+            line.contains(r#"/re\"vo\\ked\n.txt"#) && line.contains("fresh") && line.ends_with(" 1")
+        };
+        Scrape::of(&setup.gateway).await.text.lines().any(fresh)
+    })
+    .await;
     let listed = setup.server.mint(token("read:events").claim("jti", "t-1"));
     assert_eq!(setup.get("/events", &listed).await.status, 200);
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod auth0;
 mod bad_key_endpoints;
 mod client_credentials;
 mod clock_jumps;

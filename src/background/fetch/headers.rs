@@ -27,6 +27,21 @@ pub(super) fn http_date(text: &str) -> Option<UnixTime> {
     Some(UnixTime::from_secs(i64::try_from(since.as_secs()).ok()?))
 }
 
+/// What is left of a rate limit, in the headers that Auth0 and others use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rate {
+    pub(crate) remaining: u64,
+    /// When there is more, by the server's clock.
+    pub(crate) reset: UnixTime,
+}
+
+pub(super) fn rate(headers: &HeaderMap) -> Option<Rate> {
+    let number = |name: HeaderName| text(headers, &name)?.trim().parse::<i64>().ok();
+    let remaining = number(HeaderName::from_static("x-ratelimit-remaining"))?;
+    let reset = UnixTime::from_secs(number(HeaderName::from_static("x-ratelimit-reset"))?);
+    Some(Rate { remaining: remaining.try_into().unwrap_or(0), reset })
+}
+
 /// A delay in seconds; dates are not read.
 pub(super) fn seconds(text: &str) -> Option<Duration> {
     text.trim().parse().ok().map(Duration::from_secs)

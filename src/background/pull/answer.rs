@@ -34,6 +34,10 @@ impl Puller {
                     return Ok(Complete { told, age: behind, is_behind: !behind.is_zero(), at_once: false });
                 }
                 Reply::Page { content, etag } => (Some(self.take_in(content).await?), etag),
+                Reply::Broken { content, error } => {
+                    self.take_in(content).await?;
+                    return Err(error);
+                }
                 Reply::StartOver => (None, None),
             };
             let Some(Taken { said, open_ended, count, .. }) = taken.filter(|taken| !taken.said.resync) else {

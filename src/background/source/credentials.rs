@@ -28,7 +28,7 @@ pub(crate) enum Credentials {
 pub struct ClientCredentials {
     /// The whole value for the token endpoint.
     pub(in crate::background) authorization: Secret,
-    pub(in crate::background) token_endpoint: Option<String>,
+    pub(crate) token_endpoint: Option<String>,
     parameters: Vec<(&'static str, String)>,
 }
 
@@ -59,6 +59,12 @@ impl ClientCredentials {
     /// The scopes that the source asks for, with spaces between (`scope`).
     pub fn scope(self, scope: impl Into<String>) -> Self {
         self.parameter("scope", scope.into())
+    }
+
+    /// The same client for one audience, whatever it was meant for.
+    pub(in crate::background) fn only_for(mut self, audience: &str) -> Self {
+        self.parameters.retain(|(name, _)| *name != "audience");
+        self.audience(audience)
     }
 
     fn parameter(mut self, name: &'static str, value: String) -> Self {

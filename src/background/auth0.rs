@@ -1,0 +1,188 @@
+//! Auth0's Management API as a source: its parts, asked one after the other.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::Surroundings;
+use super::ask::{Content, Reply};
+use super::source::{ClientCredentials, Parts, Pulled};
+use crate::clock::UnixTime;
+use crate::limits;
+use crate::names::Issuer;
+use crate::revocation::stated::Revocation;
+
+mod blacklist;
+mod call;
+mod grants;
+mod known;
+
+pub(super) use call::Auth0Error;
+use call::Caller;
+use grants::Of;
+use known::{Grant, Known};
+
+/// What the operator has said, checked.
+pub(crate) struct Plan {
+    /// `…/api/v2/`.
+    pub(crate) api: Url,
+    pub(crate) client: ClientCredentials,
+    pub(crate) token_endpoint: Url,
+    pub(crate) audiences: Box<[String]>,
+    pub(crate) parts: Parts,
+    pub(crate) max_token_lifetime: Duration,
+    /// How long one poll may wait for the tenant's rate limit in all.
+    pub(crate) longest_wait: Duration,
+}
+
+/// What was learnt outlives the task that asks.
+#[derive(Clone)]
+pub(crate) struct Follower {
+    state: Arc<Mutex<State>>,
+    /// What was told may not have been taken in.
+    forgotten: Arc<AtomicBool>,
+}
+
+/// With what one poll is made.
+pub(super) struct Round<'a> {
+    pub(super) issuer: &'a Issuer,
+    pub(super) around: &'a Surroundings,
+    /// Until one answer must have come.
+    pub(super) within: Duration,
+}
+
+struct State {
+    plan: Plan,
+    caller: Caller,
+    known: Known,
+    /// The cursor of an earlier process has been looked at.
+    resumed: bool,
+    /// Grants that have ended, and the last second of their tokens: told again where everything is asked for.
+    ended: Vec<(Grant, UnixTime)>,
+    /// What of the blacklist was told, and the uptime since when.
+    listed: HashSet<Box<str>>,
+    listed_since: Duration,
+}
+
+impl Follower {
+    pub(crate) fn new(plan: Plan) -> Self {
+        let client = plan.client.clone().only_for(plan.api.as_str());
+        let state = State {
+            caller: Caller::new(client, plan.token_endpoint.clone(), plan.longest_wait),
+            plan,
+            known: Known::default(),
+            resumed: false,
+            ended: Vec::new(),
+            listed: HashSet::new(),
+            listed_since: Duration::ZERO,
+        };
+        Self { state: Arc::new(Mutex::new(state)), forgotten: Arc::default() }
+    }
+
+    /// What was told is to be told again.
+    pub(super) fn forget(&self) {
+        self.forgotten.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks every part. Beside an error stands what could be had of the others: it is in force, and not complete.
+    pub(super) async fn pull(&self, cursor: Option<&str>, round: &Round<'_>) -> Reply {
+        let mut state = self.state.lock().await;
+        let again = self.forgotten.swap(false, Ordering::Relaxed);
+        let (pulled, trouble) = state.pull(cursor, again, round).await;
+        let content = Content::Pulled(pulled);
+        match trouble {
+            Some(error) => Reply::Broken { content, error: error.into() },
+            None => Reply::Page { content, etag: None },
+        }
+    }
+}
+
+impl State {
+    async fn pull(
+        &mut self,
+        cursor: Option<&str>,
+        again: bool,
+        round: &Round<'_>,
+    ) -> (Pulled, Option<Auth0Error>) {
+        if !std::mem::replace(&mut self.resumed, true) {
+            self.known = cursor.map(Known::read).unwrap_or_default();
+        }
+        let clock = &round.around.clock;
+        let now = clock.uptime();
+        self.caller.begin(now);
+        let whole = cursor.is_none() || again;
+        // A listed token ends some time after it was told: it is told again in the middle of that.
+        if whole || now.saturating_sub(self.listed_since) >= self.plan.max_token_lifetime / 2 {
+            self.listed.clear();
+            self.listed_since = now;
+        }
+        let lived = clock.wall().minus(self.plan.max_token_lifetime.saturating_add(limits::ENTRY_LAG));
+        self.ended.retain(|(_, at)| *at >= lived);
+        let mut news: Vec<_> = if whole { self.ended.iter().map(cut_off).collect() } else { Vec::new() };
+        let mut trouble = None;
+        let parts = self.plan.parts;
+        if parts.blacklist {
+            note(&mut trouble, self.read_blacklist(&mut news, round).await);
+        }
+        for (wanted, of) in [(parts.client_grants, Of::Clients), (parts.user_grants, Of::Users)] {
+            // One part that is refused keeps nothing from the others; a server that does not answer would.
+            if wanted && trouble.as_ref().is_none_or(Auth0Error::is_of_one_part) {
+                note(&mut trouble, self.compare(of, &mut news, round).await);
+            }
+        }
+        let pulled =
+            if cursor.is_none() && trouble.is_none() { Pulled::whole(news) } else { Pulled::news(news) };
+        (pulled.cursor(self.known.write()), trouble)
+    }
+
+    /// Grants that were there and are gone.
+    async fn compare(
+        &mut self,
+        of: Of,
+        news: &mut Vec<Revocation>,
+        round: &Round<'_>,
+    ) -> Result<(), Auth0Error> {
+        for audience in &self.plan.audiences {
+            let known = self.known.of(of).get(audience);
+            let mut listing = grants::list(&mut self.caller, &self.plan.api, of, audience, round).await?;
+            let lacks = |grants: &known::Grants| {
+                known.is_some_and(|known| known.keys().any(|id| !grants.contains_key(id)))
+            };
+            if listing.has_pages && lacks(&listing.grants) {
+                // Pages move when a grant before them goes. What is in neither of two listings is gone.
+                let first = listing.grants;
+                listing = grants::list(&mut self.caller, &self.plan.api, of, audience, round).await?;
+                listing.grants.extend(first);
+            }
+            // Everything that was given out before the listing was made has an `iat` up to its second; a second more,
+            // since whoever stamps the listing need not be whoever stamps the tokens.
+            let at = UnixTime::from_secs(listing.date.as_secs().saturating_add(1));
+            let gone = known.into_iter().flatten().filter(|(id, _)| !listing.grants.contains_key(*id));
+            for (_, grant) in gone {
+                let ended = (grant.clone(), at);
+                news.push(cut_off(&ended));
+                self.ended.push(ended);
+            }
+            self.known.of_mut(of).insert(audience.clone(), listing.grants);
+        }
+        Ok(())
+    }
+}
+
+fn note(trouble: &mut Option<Auth0Error>, outcome: Result<(), Auth0Error>) {
+    if let Err(error) = outcome {
+        trouble.get_or_insert(error);
+    }
+}
+
+fn cut_off((grant, at): &(Grant, UnixTime)) -> Revocation {
+    let ended = Revocation::cut_off(*at).claim("client_id", &grant.client_id).claim("aud", &grant.audience);
+    match &grant.user {
+        Some(user) => ended.claim("sub", user),
+        None => ended,
+    }
+}

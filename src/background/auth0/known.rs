@@ -1,0 +1,99 @@
+//! Which grants there are, as text that a snapshot keeps.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::grants::Of;
+use crate::limits;
+
+/// Whose tokens a grant stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Grant {
+    #[serde(rename = "c")]
+    pub(super) client_id: String,
+    #[serde(rename = "a")]
+    pub(super) audience: String,
+    /// None where the client acts in its own name.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<String>,
+}
+
+/// By their ids.
+pub(super) type Grants = BTreeMap<String, Grant>;
+
+/// By audience: the grants of its last complete listing. An audience that is not there has had none.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Known {
+    clients: BTreeMap<String, Grants>,
+    users: BTreeMap<String, Grants>,
+}
+
+impl Known {
+    pub(super) fn of(&self, of: Of) -> &BTreeMap<String, Grants> {
+        match of {
+            Of::Clients => &self.clients,
+            Of::Users => &self.users,
+        }
+    }
+
+    pub(super) fn of_mut(&mut self, of: Of) -> &mut BTreeMap<String, Grants> {
+        match of {
+            Of::Clients => &mut self.clients,
+            Of::Users => &mut self.users,
+        }
+    }
+
+    /// A text that another version has written stands for nothing known.
+    pub(super) fn read(cursor: &str) -> Self {
+        serde_json::from_str(cursor).unwrap_or_default()
+    }
+
+    /// Listings that would make it too large are left out: the next process then begins with them anew.
+    pub(super) fn write(&self) -> String {
+        let mut room = limits::AUTH0_KEPT_GRANTS;
+        let mut fitting = |(_, grants): &(&String, &Grants)| {
+            let left = room.checked_sub(grants.len());
+            room = left.unwrap_or(room);
+            left.is_some()
+        };
+        let clients: BTreeMap<_, _> = self.clients.iter().filter(&mut fitting).collect();
+        let users: BTreeMap<_, _> = self.users.iter().filter(&mut fitting).collect();
+        serde_json::to_string(&BTreeMap::from([("clients", clients), ("users", users)])).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grants(count: usize) -> Grants {
+        let grant = |n: usize| Grant {
+            client_id: format!("client-{n}"),
+            audience: "a".to_owned(),
+            user: n.is_multiple_of(2).then(|| "auth0|u".to_owned()),
+        };
+        (0..count).map(|n| (format!("cgr_{n}"), grant(n))).collect()
+    }
+
+    #[test]
+    fn what_is_known_is_kept_while_it_is_small() {
+        let mut known = Known::default();
+        known.clients.insert("a".to_owned(), grants(limits::AUTH0_KEPT_GRANTS - 3));
+        known.users.insert("a".to_owned(), grants(3));
+        assert_eq!(Known::read(&known.write()), known);
+        known.users.insert("b".to_owned(), grants(1));
+        let read = Known::read(&known.write());
+        assert_eq!((read.clients.len(), read.users.len()), (1, 1), "whole listings or none");
+        assert!(!read.users.contains_key("b"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_nothing() {
+        for text in
+            ["", "c42", "[]", "{}", "{\"clients\":{}}", "{\"clients\":{\"a\":{\"i\":{}}},\"users\":{}}"]
+        {
+            assert_eq!(Known::read(text), Known::default(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Auth0's Management API as a source: its settings.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{ClientCredentials, Common, Kind, SourceSettings};
+use crate::policy::WhenStale;
+
+/// What an Auth0 tenant knows of ended access, read from its Management API. Nothing is changed in the tenant.
+///
+/// ```
+/// use tower_bearer::{Auth0, ClientCredentials};
+///
+/// let client = ClientCredentials::new("client id", "its secret");
+/// let auth0 = Auth0::new("tenant.eu.auth0.com", client).audience("https://api.example.com/calendar/v1/");
+/// ```
+///
+/// The client is an application of its own, authorized for the Management API with the scopes below and no others. It
+/// authenticates by HTTP Basic. Its token is fetched from `{domain}/oauth/token` and renewed before it ends.
+///
+/// | part | scope | sees | does not see |
+/// |---|---|---|---|
+/// | blacklist (on) | `blacklist:tokens` | `POST /api/v2/blacklists/tokens` with one of the audiences, as a `jti` | entries without `aud`; tokens without `jti` cannot be listed, and are refused ([`require_jti`](crate::Builder::require_jti)) |
+/// | client grants (on) | `read:client_grants` | a deleted client grant, as a cut-off on client and audience | a grant whose scopes were changed; tokens of a deleted application whose grants the tenant still lists |
+/// | user grants ([off](Auth0::user_grants)) | `read:grants` | a deleted user grant, as a cut-off on user, client and audience | blocked users, revoked refresh tokens |
+///
+/// Each part is asked once every [`poll_interval`](Auth0::poll_interval), so what it sees is refused at the latest that long
+/// after, plus the time of its calls. The source is as fresh as the part that was asked first. A call that the tenant's rate
+/// limit does not allow waits for its turn, for half of [`max_staleness`](Auth0::max_staleness) at most, and the answer is
+/// older by that time. A poll takes one call an audience for the blacklist, and one for each hundred grants: all resource
+/// servers of a tenant share its limit.
+///
+/// That a grant was deleted is seen by comparing complete listings. Its tokens are cut off at the time of the listing that
+/// lacks it, by Auth0's `Date`, and one second more; a client that is granted access again gets good tokens from the second
+/// after. Which grants there were is kept in the [`snapshot`](Auth0::snapshot), up to 1000 of them. **Without a snapshot, or
+/// beyond that number, a grant that is deleted while this process does not run is not seen**: its tokens live until they
+/// expire.
+#[derive(Clone)]
+#[must_use = "a source does nothing before it is given to `Builder::revocation`"]
+pub struct Auth0 {
+    /// Without a slash after it.
+    pub(crate) base: String,
+    pub(crate) client: ClientCredentials,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) parts: Parts,
+    common: Common,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parts {
+    pub(crate) blacklist: bool,
+    pub(crate) client_grants: bool,
+    pub(crate) user_grants: bool,
+}
+
+common_settings!(Auth0, 10, 60);
+
+impl Auth0 {
+    /// The tenant's own domain, `tenant.eu.auth0.com`, or its URL. Where tokens come from a custom domain, that is the
+    /// issuer, and the domain here is still the tenant's own: the Management API knows no other.
+    pub fn new(domain: impl AsRef<str>, client: ClientCredentials) -> Self {
+        let domain = domain.as_ref().trim_end_matches('/');
+        let base = if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") };
+        let parts = Parts { blacklist: true, client_grants: true, user_grants: false };
+        Self { base, client, audiences: Vec::new(), parts, common: Common::of(10, 60) }
+    }
+
+    /// The identifier of an API whose tokens come here: what is asked about. At least one; may be called repeatedly.
+    pub fn audience(mut self, identifier: impl Into<String>) -> Self {
+        self.audiences.push(identifier.into());
+        self
+    }
+
+    /// Reads what users granted, too (`read:grants`). A tenant with many users needs many calls for that: one for each
+    /// hundred grants, every poll interval. Default: off.
+    pub fn user_grants(mut self) -> Self {
+        self.parts.user_grants = true;
+        self
+    }
+
+    /// Does not read the blacklist: a token that is listed there is **admitted**. Tokens without `jti` are refused all the
+    /// same, unless `require_jti(false)` says otherwise.
+    pub fn without_blacklist(mut self) -> Self {
+        self.parts.blacklist = false;
+        self
+    }
+
+    /// Does not read the client grants: tokens of a client whose grant was deleted are **admitted** until they expire.
+    pub fn without_client_grants(mut self) -> Self {
+        self.parts.client_grants = false;
+        self
+    }
+}
+
+impl From<Auth0> for SourceSettings {
+    fn from(auth0: Auth0) -> Self {
+        Self { common: auth0.common.clone(), kind: Kind::Auth0(auth0) }
+    }
+}
+
+impl fmt::Debug for Auth0 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Auth0");
+        shown.field("base", &self.base).field("audiences", &self.audiences).field("parts", &self.parts);
+        shown.finish_non_exhaustive()
+    }
+}
