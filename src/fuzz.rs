@@ -31,7 +31,6 @@ use crate::revocation::freshness::{Bounds, Freshness};
 use crate::revocation::in_process::InProcess;
 
 mod files;
-
 pub use files::{Image, SignedPages, framed_record, list, read_journal, read_record};
 
 /// The moment at which everything is judged, in unix seconds.
