@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::Request;
+use http::{Request, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -138,7 +138,12 @@ where
             // A fetch that began before the token came proves no absence, but it may have brought the key: without a `kid`
             // only this shows it.
             Err(rejection) => {
-                self.gate.admit(&mut self.request, &self.policy).map_err(|_still_unknown| rejection)
+                let undecided = rejection.status() == StatusCode::SERVICE_UNAVAILABLE;
+                self.gate.admit(&mut self.request, &self.policy).map_err(|stop| match stop {
+                    // What the key shows about the token outweighs that it was not found in time.
+                    Stop::Refused(refusal) if undecided => refusal,
+                    _ => rejection,
+                })
             }
         };
         match judged {

@@ -18,16 +18,12 @@ impl Typed {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let mut made = None;
         let mut typed = self;
         loop {
             let (id, value) = match typed.here.get() {
                 Some(found) => found,
                 None => {
-                    let value: T = match made.take() {
-                        Some(value) => value,
-                        None => serde_json::from_str(json)?,
-                    };
+                    let value: T = serde_json::from_str(json)?;
                     // Where another thread was faster its value counts; ours is dropped.
                     typed.here.get_or_init(|| (TypeId::of::<T>(), Box::new(value)))
                 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tower_bearer::testing::Reply;
-use tower_bearer::{RejectionKind as Kind, any_token};
+use tower_bearer::{RejectionKind as Kind, any_token, scope};
 
 use super::world::{World, ask, builder, clock, issuer, request, token};
 
@@ -117,6 +117,34 @@ async fn tokens_without_a_kid_survive_a_rotation_too() {
     world.settle(2).await;
     world.clock.advance(Duration::from_secs(5));
     assert_eq!(world.status(&forged).await, 401, "proven by a fetch of its own");
+}
+
+/// A wait that ends without an answer may still have brought the key: what that shows about the token is said, and no
+/// "ask again" in its place.
+#[tokio::test]
+async fn a_wait_for_nothing_hides_no_refusal() {
+    let world = World::new().await;
+    world.settle(2).await;
+    world.issuer.rotate_keys().await.unwrap();
+    let jwks = world.issuer.jwks_url();
+    let set = Reply::status(200).content_type("application/json").body(fetch(&jwks).await);
+    let before = world.issuer.requests(&jwks);
+    world.issuer.set_reply(&jwks, set.delay(Duration::from_millis(1500)));
+    let start = |token: String, policy| {
+        let api = world.api.clone();
+        tokio::spawn(async move { ask(&api, policy, request(&token)).await })
+    };
+    let first = start(world.issuer.mint(token()), any_token());
+    world.until(|world| world.issuer.requests(&jwks) > before).await;
+    // That fetch began before this one came, and the next one is not due for a while.
+    let weak = start(world.issuer.mint(token().without_header("kid")), scope("write:events"));
+    // The feed, the held answer, and both requests.
+    world.settle(4).await;
+    world.clock.advance(Duration::from_millis(1500));
+    assert_eq!(first.await.unwrap().status, 200);
+    world.clock.advance(Duration::from_millis(500));
+    let answer = weak.await.unwrap();
+    assert_eq!((answer.status, answer.rejection.unwrap().kind()), (403, Kind::InsufficientScope));
 }
 
 #[tokio::test]
