@@ -29,6 +29,9 @@ mod paths;
 mod process;
 #[path = "gateway/proxying.rs"]
 mod proxying;
+#[allow(dead_code, reason = "shared with the differential test, which uses all of it")]
+#[path = "differential/rng.rs"]
+mod rng;
 #[path = "gateway/settings.rs"]
 mod settings;
 #[path = "gateway/setup.rs"]

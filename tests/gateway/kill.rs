@@ -7,21 +7,12 @@ use tower_bearer::clock::{Clock as _, SystemClock};
 
 use crate::client::Ask;
 use crate::process::{Dir, Gateway};
+use crate::rng::Rng;
 use crate::setup::{AUDIENCE, ROUTES, authorization_server, listeners, token, until};
 use crate::upstream::Upstream;
 
 const ROUNDS: usize = 12;
 const TOKENS: usize = 24;
-
-/// Moments that differ from run to run, and are said when it fails.
-struct Moments(u64);
-
-impl Moments {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % below
-    }
-}
 
 /// Each round a gateway is killed while revocations come in and are being refused; the next one finds nobody to ask.
 #[tokio::test]
@@ -37,7 +28,8 @@ async fn no_restart_lets_a_token_in_that_was_refused() {
         server.feed_url(),
     );
     let seed = u64::from(std::process::id()) ^ SystemClock::new().wall().as_millis().unsigned_abs();
-    let mut moments = Moments(seed);
+    // Moments that differ from run to run, and are said when it fails.
+    let mut moments = Rng::new(seed);
     let good = server.mint(token("read:events"));
     let mut dir = Dir::new();
     dir.write("keys.json", &keys);
@@ -55,7 +47,7 @@ async fn no_restart_lets_a_token_in_that_was_refused() {
             })
             .collect();
         // Revocations come in one by one, while all tokens are being asked about.
-        let pause = Duration::from_micros(500 + moments.next(4000));
+        let pause = Duration::from_micros(500 + moments.below(4000) as u64);
         let revoking = async {
             for (id, _) in &tokens {
                 server.revoke_token(id);
@@ -71,7 +63,7 @@ async fn no_restart_lets_a_token_in_that_was_refused() {
                 }
             }
         };
-        let moment = Duration::from_micros(moments.next(pause.as_micros() as u64 * TOKENS as u64 * 3 / 2));
+        let moment = Duration::from_micros(moments.below(pause.as_micros() as usize * TOKENS * 3 / 2) as u64);
         tokio::select! {
             () = async { tokio::join!(revoking, asking); } => {}
             () = SystemClock::new().sleep(moment) => {}
