@@ -89,4 +89,5 @@ pub use builder::AuthorizationServerBuilder;
 pub use management::RateLimit;
 pub use reply::Reply;
 pub use server::AuthorizationServer;
+pub use tenant::ClientAuthentication;
 pub use token::Token;

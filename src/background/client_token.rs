@@ -97,12 +97,12 @@ impl ClientToken {
             }
         };
         let asked = around.clock.uptime();
-        let form = self.client.form();
+        let (authorization, form) = (self.client.authorization(), self.client.form());
         let question = Question {
             url,
             accept: "application/json",
             limit: limits::TOKEN_ANSWER_BYTES,
-            authorization: Some(&self.client.authorization),
+            authorization: authorization.as_ref(),
             known: None,
             form: Some(&form),
             within: around.fetcher.within(),

@@ -6,7 +6,7 @@ use super::AuthorizationServer;
 use super::api::Api;
 use super::encoding::random_id;
 use super::state::path;
-use super::tenant::User;
+use super::tenant::{ClientAuthentication, User};
 
 /// Clients and what they are granted.
 impl AuthorizationServer {
@@ -16,6 +16,14 @@ impl AuthorizationServer {
         let mut state = self.shared.lock();
         let client = state.tenant.clients.entry(client_id.to_owned()).or_default();
         client.secret = Some(secret.to_owned());
+    }
+
+    /// Lets a client authenticate in one way only, as the application's setting in Auth0 does; in the other it gets
+    /// `invalid_client`. Default: in either. Nothing happens for an unknown client.
+    pub fn set_client_authentication(&self, client_id: &str, way: ClientAuthentication) {
+        if let Some(client) = self.shared.lock().tenant.clients.get_mut(client_id) {
+            client.authentication = Some(way);
+        }
     }
 
     /// Registers a client that has no secret: its token endpoint authentication method is `none`, and its

@@ -7,11 +7,23 @@ use super::events::Events;
 use super::logs::Logs;
 use crate::clock::UnixTime;
 
+/// Where a client shows its id and secret (`token_endpoint_auth_method`, RFC 7591 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`: HTTP Basic.
+    Basic,
+    /// `client_secret_post`: the request's body.
+    Post,
+}
+
 /// An application.
 #[derive(Default)]
 pub(super) struct Client {
     /// None: a public client, whose authentication method is `none`.
     pub(super) secret: Option<String>,
+    /// None: whichever it likes.
+    pub(super) authentication: Option<ClientAuthentication>,
     pub(super) redirect_uris: Vec<String>,
 }
 
