@@ -104,7 +104,10 @@ async fn what_is_wrong_is_said_without_the_secret() {
         builder(&server, &clock).revocation(feed(&server).client_credentials(client)).start().await
     };
     let wrong = [
-        (ClientCredentials::new(ID, "hunter2").audience(AUDIENCE), "answered 401 (invalid_client)"),
+        (
+            ClientCredentials::new(ID, "hunter2").audience(AUDIENCE),
+            "answered 401 (invalid_client): check the client's id, its secret, and how it authenticates",
+        ),
         (ClientCredentials::new(ID, SECRET).resource("https://other.example"), "(unauthorized_client)"),
         (client().scope("write:everything"), "(invalid_scope)"),
         (client().token_endpoint("http://as.example/token"), "it is not https"),
