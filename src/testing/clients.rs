@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::AuthorizationServer;
 use super::api::Api;
 use super::encoding::random_id;
+use super::oauth::device;
 use super::state::path;
 use super::tenant::{ClientAuthentication, User};
 
@@ -87,6 +88,22 @@ impl AuthorizationServer {
     /// `login_hint` names, else as the first one, and consents to everything.
     pub fn authorization_url(&self) -> String {
         self.url(path::AUTHORIZE)
+    }
+
+    /// The endpoint at which devices ask for a code to show (RFC 8628 §3.1).
+    pub fn device_authorization_url(&self) -> String {
+        self.url(path::DEVICE)
+    }
+
+    /// Says yes to the code that a device shows, as this user does in a browser, and consents to everything. Answers
+    /// whether there is such a device and such a user.
+    pub fn approve_device(&self, user_code: &str, user_id: &str) -> bool {
+        device::decide(&self.shared, user_code, Some(user_id)).is_some()
+    }
+
+    /// Says no to the code that a device shows. Answers whether there is such a device.
+    pub fn deny_device(&self, user_code: &str) -> bool {
+        device::decide(&self.shared, user_code, None).is_some()
     }
 
     /// The endpoint at which clients revoke refresh tokens (RFC 7009).

@@ -73,6 +73,34 @@ pub(super) struct Code {
     pub(super) used: bool,
 }
 
+/// A device that waits for its user.
+pub(super) struct Device {
+    pub(super) user_code: String,
+    pub(super) client_id: String,
+    pub(super) audience: String,
+    /// What was asked for; what was granted from the user's yes on.
+    pub(super) scope: String,
+    pub(super) issued: UnixTime,
+    /// When it last asked.
+    pub(super) asked: Option<UnixTime>,
+    pub(super) decision: Decision,
+}
+
+/// A user's word on a device.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    Pending,
+    Denied,
+    Approved(Parties),
+}
+
+impl Device {
+    /// The user who approved it.
+    pub(super) fn user(&self) -> Option<&Parties> {
+        if let Decision::Approved(parties) = &self.decision { Some(parties) } else { None }
+    }
+}
+
 /// The refresh tokens that came one out of another: a device credential.
 pub(super) struct Family {
     pub(super) id: String,
@@ -104,6 +132,8 @@ pub(super) struct Tenant {
     pub(super) client_grants_made: u64,
     pub(super) user_grants: Vec<UserGrant>,
     pub(super) codes: HashMap<String, Code>,
+    /// By device code.
+    pub(super) devices: HashMap<String, Device>,
     pub(super) families: Vec<Family>,
     pub(super) families_made: u64,
     /// `aud` and `jti`.

@@ -17,6 +17,7 @@ use super::world::{AUDIENCE, POLL, World, clock, feed};
 
 mod asking;
 mod checks;
+mod device;
 mod grants;
 mod partner;
 mod printed;

@@ -22,6 +22,7 @@ pub(super) struct Parameters {
     pub(super) code: Option<String>,
     pub(super) redirect_uri: Option<String>,
     pub(super) code_verifier: Option<String>,
+    pub(super) device_code: Option<String>,
     pub(super) refresh_token: Option<String>,
     /// What is to be revoked.
     pub(super) token: Option<String>,
