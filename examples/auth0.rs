@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Against a tenant of yours, with the variables below set. **The partner's client grant for the API is deleted and made
-//! again**, so take an application for tests. The API needs the token profile of RFC 9068, whose tokens carry `jti`.
+//! again**, so take an application for tests. The API needs the token profile of RFC 9068, whose tokens carry `jti`, and the
+//! applications the authentication method "Client Secret (Post)".
 //!
 //! ```text
 //! AUTH0_DOMAIN           tenant.eu.auth0.com
@@ -14,6 +15,7 @@
 //! AUTH0_WATCHER_ID       granted blacklist:tokens read:client_grants; and AUTH0_WATCHER_SECRET
 //! AUTH0_ADMIN_ID         granted blacklist:tokens read:client_grants create:client_grants delete:client_grants; and …_SECRET
 //! AUTH0_PARTNER_ID       granted the API; and AUTH0_PARTNER_SECRET
+//! AUTH0_POLL_SECONDS     how often the tenant is asked; default 10
 //! ```
 
 use std::convert::Infallible;
@@ -101,19 +103,27 @@ fn client() -> reqwest::Client {
 
 impl Tenant {
     fn of_environment() -> Outcome<Self> {
-        let get = |name: &str| env::var(name).map_err(|error| format!("{name}: {error}"));
+        let get = |name: &str| match env::var(name) {
+            Ok(value) if !value.trim().is_empty() => Ok(value.trim().to_owned()),
+            _ => Err(format!("{name} is not set: examples/auth0.rs says what must be in it")),
+        };
         let application = |name: &str| -> Result<Application, String> {
             Ok((get(&format!("AUTH0_{name}_ID"))?, get(&format!("AUTH0_{name}_SECRET"))?))
         };
+        let poll = env::var("AUTH0_POLL_SECONDS").unwrap_or_else(|_| "10".to_owned());
+        let poll = poll.parse().ok().filter(|seconds| *seconds > 0);
+        let poll = poll.ok_or("AUTH0_POLL_SECONDS is no whole number of seconds")?;
         let domain = get("AUTH0_DOMAIN")?;
+        let domain = domain.trim_end_matches('/');
+        let base = if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") };
         Ok(Self {
-            base: format!("https://{domain}"),
-            issuer: format!("https://{domain}/"),
+            issuer: format!("{base}/"),
+            base,
             audience: get("AUTH0_AUDIENCE")?,
             watcher: application("WATCHER")?,
             admin: application("ADMIN")?,
             partner: application("PARTNER")?,
-            poll_interval: Duration::from_secs(10),
+            poll_interval: Duration::from_secs(poll),
             http: client(),
         })
     }
@@ -132,20 +142,34 @@ impl Tenant {
         Ok(api.await?)
     }
 
-    /// An access token by client credentials.
+    /// An access token by client credentials, which go in the body.
     async fn token(&self, (id, secret): &Application, audience: &str) -> Outcome<String> {
         let body = json!({
             "grant_type": "client_credentials", "client_id": id, "client_secret": secret, "audience": audience,
         });
         let request = self.http.post(format!("{}/oauth/token", self.base));
         let answer = request.header("content-type", "application/json").body(body.to_string()).send().await?;
-        let (status, body) = (answer.status(), serde_json::from_str::<Value>(&answer.text().await?)?);
-        let token = body.get("access_token").and_then(Value::as_str);
-        Ok(token.ok_or_else(|| format!("no token for {id}: {status}"))?.to_owned())
+        let (status, text) = (answer.status(), answer.text().await?);
+        let body: Value = serde_json::from_str(&text).unwrap_or_default();
+        let said = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match said("access_token") {
+            none if none.is_empty() => {
+                let (error, why) = (said("error"), said("error_description"));
+                Err(format!("no token for application {id} and audience {audience}: {status} {error}: {why}")
+                    .into())
+            }
+            token => Ok(token),
+        }
     }
 
     /// A call of the Management API by the administrator.
-    async fn administer(&self, method: Method, path: &str, body: Option<Value>) -> Outcome<Value> {
+    async fn administer(
+        &self,
+        method: Method,
+        path: &str,
+        scope: &str,
+        body: Option<Value>,
+    ) -> Outcome<Value> {
         let token = self.token(&self.admin, &format!("{}/api/v2/", self.base)).await?;
         let url = format!("{}/api/v2/{path}", self.base);
         let mut request = self.http.request(method.clone(), url).bearer_auth(token);
@@ -154,7 +178,10 @@ impl Tenant {
         }
         let answer = request.send().await?;
         if !answer.status().is_success() {
-            return Err(format!("{method} {path}: {}", answer.status()).into());
+            let remedy =
+                format!("the administrator's application needs the scope {scope} of the Management API");
+            let remedy = if answer.status() == 403 { format!(": {remedy}") } else { String::new() };
+            return Err(format!("{method} {path}: {}{remedy}", answer.status()).into());
         }
         Ok(serde_json::from_str(&answer.text().await?).unwrap_or_default())
     }
@@ -192,14 +219,17 @@ async fn story(tenant: &Tenant) -> Outcome<()> {
     for _ in 0..10 {
         tokens.push(tenant.token(&tenant.partner, &tenant.audience).await?);
     }
-    until(&api, &tokens, 200, Duration::ZERO).await?;
-    println!("the partner's ten tokens are admitted");
-
     let first = tokens.first().ok_or("there are ten")?;
     let payload = URL_SAFE_NO_PAD.decode_to_vec(first.split('.').nth(1).unwrap_or_default())?;
     let claims: Value = serde_json::from_slice(&payload)?;
+    if claims.get("jti").is_none() {
+        return Err("the API's tokens have no `jti`: give it the token profile of RFC 9068".into());
+    }
+    until(&api, &tokens, 200, Duration::ZERO).await?;
+    println!("the partner's ten tokens are admitted");
+
     let listed = json!({ "aud": tenant.audience, "jti": claims.get("jti") });
-    tenant.administer(Method::POST, "blacklists/tokens", Some(listed)).await?;
+    tenant.administer(Method::POST, "blacklists/tokens", "blacklist:tokens", Some(listed)).await?;
     let took = until(&api, tokens.get(..1).unwrap_or_default(), 401, longest).await?;
     until(&api, tokens.get(1..).unwrap_or_default(), 200, Duration::ZERO).await?;
     println!("one is blacklisted: refused after {took:?}; the others are still admitted");
@@ -208,27 +238,28 @@ async fn story(tenant: &Tenant) -> Outcome<()> {
         .append_pair("client_id", &tenant.partner.0)
         .append_pair("audience", &tenant.audience)
         .finish();
-    let grants = tenant.administer(Method::GET, &format!("client-grants?{query}"), None).await?;
+    let grants =
+        tenant.administer(Method::GET, &format!("client-grants?{query}"), "read:client_grants", None).await?;
     let grant = grants.get(0).ok_or("the partner has no client grant")?;
     let id = grant.get("id").and_then(Value::as_str).ok_or("the grant has no id")?;
-    tenant.administer(Method::DELETE, &format!("client-grants/{id}"), None).await?;
+    tenant.administer(Method::DELETE, &format!("client-grants/{id}"), "delete:client_grants", None).await?;
     let ended = until(&api, &tokens, 401, longest).await;
     // Made again whatever came out: the tenant may be somebody's.
     let anew = json!({
         "client_id": tenant.partner.0, "audience": tenant.audience, "scope": grant.get("scope"),
     });
-    tenant.administer(Method::POST, "client-grants", Some(anew)).await?;
+    tenant.administer(Method::POST, "client-grants", "create:client_grants", Some(anew)).await?;
     println!("its client grant is deleted: all ten are refused after {:?}", ended?);
 
     // The cut-off reaches a little past the deletion: a token of that second is refused, the next one is not.
     let clock = SystemClock::new();
     loop {
-        let token = tenant.token(&tenant.partner, &tenant.audience).await?;
-        if status(&api, &token).await? == 200 {
-            break;
-        }
-        if clock.uptime() > longest {
-            return Err("granted again, and still refused".into());
+        let token = tenant.token(&tenant.partner, &tenant.audience).await;
+        match token {
+            Ok(token) if status(&api, &token).await? == 200 => break,
+            Err(error) if clock.uptime() > longest => return Err(error),
+            Ok(_) if clock.uptime() > longest => return Err("granted again, and still refused".into()),
+            _ => {}
         }
         clock.sleep(Duration::from_millis(500)).await;
     }

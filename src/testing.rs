@@ -20,8 +20,9 @@
 //!
 //! | endpoint | what it does |
 //! |---|---|
-//! | `POST /oauth/token` | `client_credentials`, `authorization_code` (PKCE by S256) and `refresh_token`, in a form or JSON; refresh tokens rotate, and one that comes twice ends its grant |
+//! | `POST /oauth/token` | `client_credentials`, `authorization_code` (PKCE by S256), device codes and `refresh_token`, in a form or JSON; refresh tokens rotate, and one that comes twice ends its grant |
 //! | `GET /authorize` | signs the user in that `login_hint` names, else the first one, who consents to everything |
+//! | `POST /oauth/device/code` | RFC 8628; the test is the user who [says yes](AuthorizationServer::approve_device) |
 //! | `POST /oauth/revoke` | RFC 7009, for refresh tokens |
 //! | `/api/v2/blacklists/tokens`, `client-grants`, `grants`, `device-credentials`, `refresh-tokens`, `sessions/{id}/revoke`, `logs`, `events` | the Management API, protected by this crate's own layer with Auth0's scopes |
 //!
@@ -59,7 +60,8 @@
 //! moves by hand might never get there, and it does not lie about `iat`. [`AuthorizationServer::mint`] signs whatever it is asked to, and entries
 //! that were [published](AuthorizationServer::publish) as they are do not count.
 //!
-//! Where Auth0 and RFC 6749 differ in a status, Auth0 is followed: `invalid_grant` and `access_denied` are 403.
+//! Where Auth0 and RFC 6749 differ in a status, Auth0 is followed: `invalid_grant`, `access_denied`,
+//! `authorization_pending` and `expired_token` are 403, `slow_down` is 429.
 //!
 //! It is no authorization server for production: it holds everything in memory and trusts its caller.
 
@@ -89,4 +91,5 @@ pub use builder::AuthorizationServerBuilder;
 pub use management::RateLimit;
 pub use reply::Reply;
 pub use server::AuthorizationServer;
+pub use tenant::ClientAuthentication;
 pub use token::Token;

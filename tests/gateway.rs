@@ -13,6 +13,8 @@
 
 #[path = "gateway/admin.rs"]
 mod admin;
+#[path = "gateway/auth0.rs"]
+mod auth0;
 #[path = "gateway/client.rs"]
 mod client;
 #[path = "gateway/headers.rs"]

@@ -47,7 +47,7 @@ fn describe(
     let builder = builder.audience(audiences.next().map(String::as_str).unwrap_or_default());
     let builder = audiences.fold(builder, Builder::<NeedsRevocation>::audience);
     let builder = with_keys(issuer, builder, file)?;
-    let mut sources = issuer.revocation.settings(file)?.into_iter();
+    let mut sources = issuer.revocation.settings(&issuer.audience, file)?.into_iter();
     let builder = with_rules(issuer, builder);
     let builder = match sources.next() {
         Some(source) => builder.revocation(source),

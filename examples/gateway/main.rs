@@ -24,6 +24,7 @@ mod proxy;
 mod revocation;
 mod routes;
 mod serve;
+mod sources;
 mod values;
 
 use std::error::Error;

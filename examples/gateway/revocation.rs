@@ -1,4 +1,4 @@
-//! `[issuer.revocation]`, once or several times: what may stand in it, and the source that is made of it.
+//! `[issuer.revocation]`, once or several times: what may stand in it.
 
 use std::fmt;
 use std::path::Path;
@@ -6,71 +6,74 @@ use std::path::Path;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use tower_bearer::{ClientCredentials, Feed, List, SourceSettings};
+use tower_bearer::SourceSettings;
 
 use crate::config::ConfigError;
-use crate::files::{beside, secret_text};
-use crate::issuers::{apply, period};
-use crate::values::{Period, Source, StaleChoice};
+use crate::sources;
+use crate::values::{ClientAuthentication, Period, Source, StaleChoice};
 
 /// Where the revocations of one issuer come from: one table, or an array of tables. Not an untagged enum: that would not
 /// say what is wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Sources(Vec<Revocation>);
 
+/// Which of these have a meaning is decided by `source`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Revocation {
-    source: Source,
-    url: Option<String>,
+pub(crate) struct Revocation {
+    pub(crate) source: Source,
+    pub(crate) url: Option<String>,
     /// Of a list, in place of `url`.
-    file: Option<String>,
+    pub(crate) file: Option<String>,
     /// Whose values a list holds.
-    claim: Option<String>,
-    poll_interval: Option<Period>,
-    max_staleness: Option<Period>,
-    expires_after: Option<Period>,
-    when_stale: Option<StaleChoice>,
-    long_poll: Option<Period>,
+    pub(crate) claim: Option<String>,
+    pub(crate) poll_interval: Option<Period>,
+    pub(crate) max_staleness: Option<Period>,
+    pub(crate) expires_after: Option<Period>,
+    pub(crate) when_stale: Option<StaleChoice>,
+    pub(crate) long_poll: Option<Period>,
     #[serde(default)]
-    signed: bool,
+    pub(crate) signed: bool,
     #[serde(default)]
-    dry_run: bool,
-    identifiers: Option<Vec<String>>,
-    claims: Option<Vec<String>>,
+    pub(crate) dry_run: bool,
+    pub(crate) identifiers: Option<Vec<String>>,
+    pub(crate) claims: Option<Vec<String>>,
     #[serde(default)]
-    ignore_unknown_entries: bool,
-    bearer_file: Option<String>,
-    basic: Option<Basic>,
-    client_credentials: Option<Client>,
-    snapshot: Option<String>,
+    pub(crate) ignore_unknown_entries: bool,
+    pub(crate) bearer_file: Option<String>,
+    pub(crate) basic: Option<Basic>,
+    pub(crate) client_credentials: Option<Client>,
+    pub(crate) snapshot: Option<String>,
+    /// Of an Auth0 tenant, as all that follow.
+    pub(crate) domain: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) client_secret_file: Option<String>,
+    pub(crate) client_authentication: Option<ClientAuthentication>,
+    /// None: the issuer's.
+    pub(crate) audience: Option<Vec<String>>,
+    pub(crate) blacklist: Option<bool>,
+    pub(crate) client_grants: Option<bool>,
+    pub(crate) user_grants: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Basic {
-    user: String,
-    password_file: String,
+pub(crate) struct Basic {
+    pub(crate) user: String,
+    pub(crate) password_file: String,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Client {
-    client_id: String,
-    secret_file: String,
-    token_endpoint: Option<String>,
-    audience: Option<String>,
+pub(crate) struct Client {
+    pub(crate) client_id: String,
+    pub(crate) secret_file: String,
+    pub(crate) authentication: Option<ClientAuthentication>,
+    pub(crate) token_endpoint: Option<String>,
+    pub(crate) audience: Option<String>,
     #[serde(default)]
-    resource: Vec<String>,
-    scope: Option<String>,
-}
-
-/// As whom a source is asked.
-enum Credentials {
-    None,
-    Bearer(String),
-    Basic { user: String, password: String },
-    Client(ClientCredentials),
+    pub(crate) resource: Vec<String>,
+    pub(crate) scope: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Sources {
@@ -121,35 +124,20 @@ impl Sources {
             let client = source.client_credentials.as_ref();
             let tokens = client.and_then(|client| client.token_endpoint.as_ref());
             let url = source.url.iter().map(|url| ("revocation.url", url));
+            let url = url.chain(source.domain.iter().map(|url| ("revocation.domain", url)));
             url.chain(tokens.map(|url| ("revocation.client_credentials.token_endpoint", url)))
         })
     }
 
-    /// None where the operator does without.
-    pub(crate) fn settings(&self, config: &Path) -> Result<Vec<SourceSettings>, ConfigError> {
+    /// None where the operator does without. `audiences` are the issuer's.
+    pub(crate) fn settings(
+        &self,
+        audiences: &[String],
+        config: &Path,
+    ) -> Result<Vec<SourceSettings>, ConfigError> {
         let sources = self.0.iter().filter(|source| source.source != Source::None);
-        sources.map(|source| source.settings(config)).collect()
+        sources.map(|source| sources::source(source, audiences, config)).collect()
     }
-}
-
-/// The settings of a feed and of a list that have the same names there.
-macro_rules! with_common {
-    ($kind:ident, $source:expr, $settings:expr, $credentials:expr, $config:expr) => {{
-        let (source, settings) = ($source, $settings);
-        let source = apply(source, period(settings.poll_interval), $kind::poll_interval);
-        let source = apply(source, period(settings.max_staleness), $kind::max_staleness);
-        let source = apply(source, period(settings.expires_after), $kind::expires_after);
-        let source = apply(source, settings.when_stale.map(Into::into), $kind::when_stale);
-        let source = if settings.dry_run { source.dry_run() } else { source };
-        let snapshot = settings.snapshot.as_ref().map(|path| beside($config, path));
-        let source = apply(source, snapshot, $kind::snapshot);
-        match $credentials {
-            Credentials::None => source,
-            Credentials::Bearer(token) => source.bearer(token),
-            Credentials::Basic { user, password } => source.basic(user, password),
-            Credentials::Client(client) => source.client_credentials(client),
-        }
-    }};
 }
 
 impl Revocation {
@@ -164,13 +152,23 @@ impl Revocation {
             ("ignore_unknown_entries", self.ignore_unknown_entries),
         ]);
         let of_list = first(&[("file", self.file.is_some()), ("claim", self.claim.is_some())]);
+        let of_auth0 = first(&[
+            ("domain", self.domain.is_some()),
+            ("client_id", self.client_id.is_some()),
+            ("client_secret_file", self.client_secret_file.is_some()),
+            ("client_authentication", self.client_authentication.is_some()),
+            ("audience", self.audience.is_some()),
+            ("blacklist", self.blacklist.is_some()),
+            ("client_grants", self.client_grants.is_some()),
+            ("user_grants", self.user_grants.is_some()),
+        ]);
         let credentials = [
             ("bearer_file", self.bearer_file.is_some()),
             ("basic", self.basic.is_some()),
             ("client_credentials", self.client_credentials.is_some()),
         ];
-        let of_both = [
-            ("url", self.url.is_some()),
+        let url = self.url.as_ref().map(|_| "url");
+        let of_all = [
             ("poll_interval", self.poll_interval.is_some()),
             ("max_staleness", self.max_staleness.is_some()),
             ("expires_after", self.expires_after.is_some()),
@@ -180,30 +178,56 @@ impl Revocation {
         ];
         match self.source {
             Source::None => {
-                match [of_feed, of_list, first(&credentials), first(&of_both)].into_iter().flatten().next() {
+                let said = [of_feed, of_list, of_auth0, first(&credentials), url, first(&of_all)];
+                match said.into_iter().flatten().next() {
                     Some(key) => Err(format!(
                         "`{key}` and other settings of `revocation` have no meaning where `source = \"none\"`: leave them out"
                     )),
                     None => Ok(()),
                 }
             }
-            Source::Feed => match of_list {
-                Some(key) => complaint(key, "`source = \"list\"`"),
-                None if self.url.is_none() => {
+            Source::Auth0 => match (of_feed, of_list, first(&credentials).or(url)) {
+                (Some(key), ..) => complaint(key, "`source = \"feed\"`"),
+                (None, Some(key), _) => complaint(key, "`source = \"list\"`"),
+                (None, None, Some(key)) => complaint(key, "there is a feed or a list"),
+                (None, None, None) => self.check_auth0(),
+            },
+            Source::Feed => match (of_list, of_auth0) {
+                (Some(key), _) => complaint(key, "`source = \"list\"`"),
+                (None, Some(key)) => complaint(key, "`source = \"auth0\"`"),
+                _ if self.url.is_none() => {
                     Err("`revocation.url` is missing: say where the feed is".to_owned())
                 }
-                None => self.check_credentials(&credentials),
+                _ => self.check_credentials(&credentials),
             },
-            Source::List => match (of_feed, first(&credentials)) {
-                (Some(key), _) => complaint(key, "`source = \"feed\"`"),
+            Source::List => match (of_feed, of_auth0, first(&credentials)) {
+                (Some(key), ..) => complaint(key, "`source = \"feed\"`"),
+                (None, Some(key), _) => complaint(key, "`source = \"auth0\"`"),
                 _ if self.url.is_some() == self.file.is_some() => {
                     Err("`revocation` needs either `url` or `file`, and not both: say where the list is"
                         .to_owned())
                 }
-                (None, Some(key)) if self.file.is_some() => complaint(key, "there is a `url`"),
+                (None, None, Some(key)) if self.file.is_some() => complaint(key, "there is a `url`"),
                 _ => self.check_credentials(&credentials),
             },
         }
+    }
+
+    fn check_auth0(&self) -> Result<(), String> {
+        let missing = |value: &Option<String>| value.as_ref().is_none_or(String::is_empty);
+        let needed = [
+            ("domain", &self.domain, "name the tenant's own one, such as \"tenant.eu.auth0.com\""),
+            ("client_id", &self.client_id, "name an application that is authorized for the Management API"),
+            ("client_secret_file", &self.client_secret_file, "name a file with that application's secret"),
+        ];
+        if let Some((key, _, remedy)) = needed.into_iter().find(|(_, value, _)| missing(value)) {
+            return Err(format!("`revocation.{key}` is missing: {remedy}"));
+        }
+        if self.audience.as_ref().is_some_and(Vec::is_empty) {
+            let remedy = "name the APIs whose tokens come here, or leave it out for the issuer's `audience`";
+            return Err(format!("`revocation.audience` is empty: {remedy}"));
+        }
+        Ok(())
     }
 
     fn check_credentials(&self, credentials: &[(&str, bool)]) -> Result<(), String> {
@@ -216,42 +240,6 @@ impl Revocation {
             return Err(format!("`basic.user` is `{}`: a user's name has no colon", basic.user));
         }
         Ok(())
-    }
-
-    fn settings(&self, config: &Path) -> Result<SourceSettings, ConfigError> {
-        let credentials = self.credentials(config)?;
-        let url = self.url.as_deref().unwrap_or_default();
-        if self.source == Source::List {
-            let list = match &self.file {
-                Some(file) => List::file(beside(config, file)),
-                None => List::new(url),
-            };
-            let list = apply(list, self.claim.as_ref(), List::claim);
-            return Ok(with_common!(List, list, self, credentials, config).into());
-        }
-        let feed = apply(Feed::new(url), period(self.long_poll), Feed::long_poll);
-        let feed = if self.signed { feed.signed() } else { feed };
-        let feed = if self.ignore_unknown_entries { feed.ignore_unknown_entries() } else { feed };
-        let feed = self.identifiers.iter().flatten().fold(feed, Feed::identifier);
-        let feed = self.claims.iter().flatten().fold(feed, Feed::claim);
-        Ok(with_common!(Feed, feed, self, credentials, config).into())
-    }
-
-    fn credentials(&self, config: &Path) -> Result<Credentials, ConfigError> {
-        if let Some(path) = &self.bearer_file {
-            return Ok(Credentials::Bearer(secret_text("bearer_file", path, config)?));
-        }
-        if let Some(Basic { user, password_file }) = &self.basic {
-            let password = secret_text("password_file", password_file, config)?;
-            return Ok(Credentials::Basic { user: user.clone(), password });
-        }
-        let Some(client) = &self.client_credentials else { return Ok(Credentials::None) };
-        let secret = secret_text("secret_file", &client.secret_file, config)?;
-        let made = ClientCredentials::new(&client.client_id, secret);
-        let made = apply(made, client.token_endpoint.as_ref(), ClientCredentials::token_endpoint);
-        let made = apply(made, client.audience.as_ref(), ClientCredentials::audience);
-        let made = apply(made, client.scope.as_ref(), ClientCredentials::scope);
-        Ok(Credentials::Client(client.resource.iter().fold(made, ClientCredentials::resource)))
     }
 }
 

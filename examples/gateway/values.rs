@@ -9,7 +9,7 @@ use http::{Method, Uri};
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use tower_bearer::{Algorithm, Profile, ScopeToken, WhenStale};
+use tower_bearer::{Algorithm, ClientCredentials, Profile, ScopeToken, WhenStale};
 
 use crate::path::RequestPath;
 
@@ -214,6 +214,7 @@ impl TryFrom<String> for ProfileName {
 pub(crate) enum Source {
     Feed,
     List,
+    Auth0,
     None,
 }
 
@@ -224,10 +225,28 @@ impl TryFrom<String> for Source {
         match text.as_str() {
             "feed" => Ok(Self::Feed),
             "list" => Ok(Self::List),
+            "auth0" => Ok(Self::Auth0),
             "none" => Ok(Self::None),
-            _ => {
-                Err(format!("the source `{text}` is not in this version: use \"feed\", \"list\" or \"none\""))
-            }
+            _ => Err(format!(
+                "the source `{text}` is not in this version: use \"feed\", \"list\", \"auth0\" or \"none\""
+            )),
+        }
+    }
+}
+
+/// Where a client shows its secret when it asks for a token.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ClientAuthentication {
+    Basic,
+    Post,
+}
+
+impl ClientAuthentication {
+    pub(crate) fn of(client: ClientCredentials, way: Self) -> ClientCredentials {
+        match way {
+            Self::Basic => client.in_header(),
+            Self::Post => client.in_body(),
         }
     }
 }

@@ -70,7 +70,7 @@ struct State {
 
 impl Follower {
     pub(crate) fn new(plan: Plan) -> Self {
-        let client = plan.client.clone().only_for(plan.api.as_str());
+        let client = plan.client.clone().only_for(plan.api.as_str()).rather_in_body();
         let state = State {
             caller: Caller::new(client, plan.token_endpoint.clone(), plan.longest_wait),
             plan,

@@ -20,10 +20,17 @@ pub(crate) enum ClientTokenError {
     Discovery(#[from] DiscoveryError),
     #[error("the token endpoint: {0}")]
     Fetch(#[from] FetchError),
-    #[error("the token endpoint answered {status}{}", code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default())]
+    #[error("the token endpoint answered {status}{}", words(*status, code.as_deref()))]
     Refused { status: u16, code: Option<String>, retry_after: Option<Duration> },
     #[error("the token endpoint's answer is not that of RFC 6749 §5.1 with a bearer token")]
     NotAToken,
+}
+
+/// The code, and what to look at where the client was not recognised.
+fn words(status: u16, code: Option<&str>) -> String {
+    let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
+    let remedy = ": check the client's id, its secret, and how it authenticates (in_header or in_body)";
+    format!("{code}{}", if status == 401 { remedy } else { "" })
 }
 
 impl ClientTokenError {
@@ -97,12 +104,12 @@ impl ClientToken {
             }
         };
         let asked = around.clock.uptime();
-        let form = self.client.form();
+        let (authorization, form) = (self.client.authorization(), self.client.form());
         let question = Question {
             url,
             accept: "application/json",
             limit: limits::TOKEN_ANSWER_BYTES,
-            authorization: Some(&self.client.authorization),
+            authorization: authorization.as_ref(),
             known: None,
             form: Some(&form),
             within: around.fetcher.within(),

@@ -66,8 +66,8 @@ pub(crate) struct Question<'a> {
     pub(crate) authorization: Option<&'a Secret>,
     /// The `ETag` of what is known already.
     pub(crate) known: Option<&'a str>,
-    /// What to post, form-encoded; none to get.
-    pub(crate) form: Option<&'a str>,
+    /// What to post, form-encoded; none to get. It may hold a client's secret.
+    pub(crate) form: Option<&'a Secret>,
     /// Until the whole answer must have come.
     pub(crate) within: Duration,
 }
@@ -228,7 +228,9 @@ impl Fetcher {
             request = request.header(AUTHORIZATION, value);
         }
         if let Some(form) = question.form {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned());
+            request = request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.expose().to_owned());
         }
         if let Some(etag) = question.known {
             request = request.header(IF_NONE_MATCH, etag);

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::AuthorizationServer;
 use super::api::Api;
 use super::encoding::random_id;
+use super::oauth::device;
 use super::state::path;
-use super::tenant::User;
+use super::tenant::{ClientAuthentication, User};
 
 /// Clients and what they are granted.
 impl AuthorizationServer {
@@ -16,6 +17,14 @@ impl AuthorizationServer {
         let mut state = self.shared.lock();
         let client = state.tenant.clients.entry(client_id.to_owned()).or_default();
         client.secret = Some(secret.to_owned());
+    }
+
+    /// Lets a client authenticate in one way only, as the application's setting in Auth0 does; in the other it gets
+    /// `invalid_client`. Default: in either. Nothing happens for an unknown client.
+    pub fn set_client_authentication(&self, client_id: &str, way: ClientAuthentication) {
+        if let Some(client) = self.shared.lock().tenant.clients.get_mut(client_id) {
+            client.authentication = Some(way);
+        }
     }
 
     /// Registers a client that has no secret: its token endpoint authentication method is `none`, and its
@@ -79,6 +88,22 @@ impl AuthorizationServer {
     /// `login_hint` names, else as the first one, and consents to everything.
     pub fn authorization_url(&self) -> String {
         self.url(path::AUTHORIZE)
+    }
+
+    /// The endpoint at which devices ask for a code to show (RFC 8628 §3.1).
+    pub fn device_authorization_url(&self) -> String {
+        self.url(path::DEVICE)
+    }
+
+    /// Says yes to the code that a device shows, as this user does in a browser, and consents to everything. Answers
+    /// whether there is such a device and such a user.
+    pub fn approve_device(&self, user_code: &str, user_id: &str) -> bool {
+        device::decide(&self.shared, user_code, Some(user_id)).is_some()
+    }
+
+    /// Says no to the code that a device shows. Answers whether there is such a device.
+    pub fn deny_device(&self, user_code: &str) -> bool {
+        device::decide(&self.shared, user_code, None).is_some()
     }
 
     /// The endpoint at which clients revoke refresh tokens (RFC 7009).

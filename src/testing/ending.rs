@@ -64,6 +64,7 @@ impl State {
         self.tenant.user_grants.retain(|grant| grant.parties != *parties);
         self.tenant.families.retain(|family| family.parties != *parties);
         self.tenant.codes.retain(|_, code| code.parties != *parties);
+        self.tenant.devices.retain(|_, device| device.user() != Some(parties));
         let Parties { user, client_id, audience } = parties;
         self.cut_off(&[("sub", user), ("client_id", client_id), ("aud", audience)], now);
     }
@@ -106,6 +107,7 @@ impl State {
     /// Ends everything of a user.
     pub(super) fn end_user(&mut self, user: &str, now: UnixTime) -> Value {
         self.tenant.codes.retain(|_, code| code.parties.user != user);
+        self.tenant.devices.retain(|_, device| device.user().is_none_or(|parties| parties.user != user));
         self.cut_off(&[("sub", user)], now)
     }
 }

@@ -24,6 +24,8 @@ pub(super) mod path {
     pub(in super::super) const TOKEN: &str = "/oauth/token";
     pub(in super::super) const AUTHORIZE: &str = "/authorize";
     pub(in super::super) const REVOKE: &str = "/oauth/revoke";
+    pub(in super::super) const DEVICE: &str = "/oauth/device/code";
+    pub(in super::super) const ACTIVATE: &str = "/activate";
     pub(in super::super) const FEED: &str = "/revocations";
 }
 

@@ -7,11 +7,23 @@ use super::events::Events;
 use super::logs::Logs;
 use crate::clock::UnixTime;
 
+/// Where a client shows its id and secret (`token_endpoint_auth_method`, RFC 7591 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClientAuthentication {
+    /// `client_secret_basic`: HTTP Basic.
+    Basic,
+    /// `client_secret_post`: the request's body.
+    Post,
+}
+
 /// An application.
 #[derive(Default)]
 pub(super) struct Client {
     /// None: a public client, whose authentication method is `none`.
     pub(super) secret: Option<String>,
+    /// None: whichever it likes.
+    pub(super) authentication: Option<ClientAuthentication>,
     pub(super) redirect_uris: Vec<String>,
 }
 
@@ -61,6 +73,34 @@ pub(super) struct Code {
     pub(super) used: bool,
 }
 
+/// A device that waits for its user.
+pub(super) struct Device {
+    pub(super) user_code: String,
+    pub(super) client_id: String,
+    pub(super) audience: String,
+    /// What was asked for; what was granted from the user's yes on.
+    pub(super) scope: String,
+    pub(super) issued: UnixTime,
+    /// When it last asked.
+    pub(super) asked: Option<UnixTime>,
+    pub(super) decision: Decision,
+}
+
+/// A user's word on a device.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    Pending,
+    Denied,
+    Approved(Parties),
+}
+
+impl Device {
+    /// The user who approved it.
+    pub(super) fn user(&self) -> Option<&Parties> {
+        if let Decision::Approved(parties) = &self.decision { Some(parties) } else { None }
+    }
+}
+
 /// The refresh tokens that came one out of another: a device credential.
 pub(super) struct Family {
     pub(super) id: String,
@@ -92,6 +132,8 @@ pub(super) struct Tenant {
     pub(super) client_grants_made: u64,
     pub(super) user_grants: Vec<UserGrant>,
     pub(super) codes: HashMap<String, Code>,
+    /// By device code.
+    pub(super) devices: HashMap<String, Device>,
     pub(super) families: Vec<Family>,
     pub(super) families_made: u64,
     /// `aud` and `jti`.

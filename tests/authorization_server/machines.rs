@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tower_bearer::Algorithm::{ES384, HS256};
 use tower_bearer::clock::UnixTime;
-use tower_bearer::testing::{Api, TokenProfile};
+use tower_bearer::testing::{Api, ClientAuthentication, TokenProfile};
 
 use crate::client::{client, get, send};
 use crate::tenant::{NAMED, NOW, PLAIN, Tenant, part};
@@ -117,6 +117,39 @@ async fn basic_credentials_are_form_decoded() {
     assert_eq!(ask("urn%3Aapp+one", "a%3Ab%26c%25+%C3%A9", "").await, 401);
     assert_eq!(ask("urn%3Aapp+one", "a%3Ab%26c%25%2B%C3%A9", "&client_id=urn:app+one").await, 200);
     assert_eq!(ask("urn%3Aapp+one", "a%3Ab%26c%25%2B%C3%A9", "&client_id=other").await, 400);
+}
+
+/// RFC 7591 §2, `token_endpoint_auth_method`: at both endpoints that clients authenticate at.
+#[tokio::test]
+async fn a_client_authenticates_in_the_way_that_is_registered_for_it() {
+    let tenant = Tenant::new().await;
+    tenant.server.grant("partner", PLAIN, ["read:events"]);
+    let ask = async |url: String, body: &str, in_header: bool| {
+        let request = client().post(url).header("content-type", "application/x-www-form-urlencoded");
+        let answer = match in_header {
+            true => send(request.basic_auth("partner", Some("secret")).body(body.to_owned())).await,
+            false => send(request.body(format!("{body}&client_id=partner&client_secret=secret"))).await,
+        };
+        if answer.status == 401 {
+            assert_eq!(answer.json()["error"], "invalid_client");
+        }
+        answer.status
+    };
+    let token = format!("grant_type=client_credentials&audience={PLAIN}");
+    for (way, in_header, in_body) in [
+        (None, 200, 200),
+        (Some(ClientAuthentication::Basic), 200, 401),
+        (Some(ClientAuthentication::Post), 401, 200),
+    ] {
+        if let Some(way) = way {
+            tenant.server.set_client_authentication("partner", way);
+        }
+        for (is_in_header, status) in [(true, in_header), (false, in_body)] {
+            assert_eq!(ask(tenant.server.token_url(), &token, is_in_header).await, status, "{way:?}");
+            let revoked = ask(tenant.server.revocation_url(), "token=unknown", is_in_header).await;
+            assert_eq!(revoked, status, "{way:?}");
+        }
+    }
 }
 
 #[tokio::test]

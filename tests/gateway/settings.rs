@@ -9,6 +9,7 @@ const TOP: &str = "listen = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\nupstream = 'ht
 const ISSUER: &str = "[[issuer]]\nurl = 'https://as.example'\naudience = ['api']\n";
 const NO_FEED: &str = "[issuer.revocation]\nsource = 'none'\n";
 const FEED: &str = "[issuer.revocation]\nsource = 'feed'\nurl = 'https://as.example/feed'\n";
+const AUTH0: &str = "[issuer.revocation]\nsource = 'auth0'\ndomain = 't.example'\nclient_id = 'c'\nclient_secret_file = 'short'\n";
 const ROUTE: &str = "[[route]]\npath = '/'\npublic = true\n";
 
 /// Each has the words that the complaint must have. Lines are counted in the whole file.
@@ -25,6 +26,11 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
             .replace("ion]", "ion]]")
     };
     let list = |line: &str| top("'none'", &format!("'list'\nurl = 'https://x'\n{line}"));
+    // With another line in place of that setting's, or one more.
+    let auth0 = |key: &str, line: &str| {
+        let kept = AUTH0.lines().filter(|own| own.split(' ').next() != Some(key)).collect::<Vec<_>>();
+        format!("{TOP}{ISSUER}{}\n{line}\n{ROUTE}", kept.join("\n"))
+    };
     let route = |lines: &str| format!("{TOP}{ISSUER}{NO_FEED}[[route]]\npath = '/a'\n{lines}\n");
     let path = |path: &str| format!("{TOP}{ISSUER}{NO_FEED}[[route]]\npath = '{path}'\npublic = true\n");
     let forward = |line: &str| format!("{TOP}{ISSUER}{rest}[forward]\n{line}\n");
@@ -164,7 +170,10 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
         (several("[issuer.revocation]\n"), &["line 7", "missing field `source`"]),
         (issuer("revocation = []").replace(NO_FEED, ""), &["line 4", "[issuer.revocation] is missing"]),
         (issuer("revocation = 5").replace(NO_FEED, ""), &["line 7", "[[issuer.revocation]]"]),
-        (top("'none'", "'auth0'"), &["line 8", "`auth0` is not in this version"]),
+        (
+            top("'none'", "'webhook'"),
+            &["line 8", "`webhook` is not in this version", "\"feed\", \"list\", \"auth0\" or \"none\""],
+        ),
         (top("'none'", "'feed'"), &["line 4", "`revocation.url` is missing"]),
         (top("source = 'none'", "url = 'https://x'"), &["line 7", "missing field `source`"]),
         (top("source = 'none'", "source = 'none'\nurl = 'https://x'"), &["line 4", "leave them out"]),
@@ -178,6 +187,51 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
         (
             feed("").replace("https://as.example/feed", "http://127.0.0.1/"),
             &["line 4", "`revocation.url`", "allow_loopback_http"],
+        ),
+        // An Auth0 tenant.
+        (auth0("domain", ""), &["line 4", "`revocation.domain` is missing", "\"tenant.eu.auth0.com\""]),
+        (auth0("domain", "domain = ''"), &["line 4", "`revocation.domain` is missing"]),
+        (auth0("domain", "domain = 'a b'"), &["revocation `https://a b/api/v2/`", "absolute https URL"]),
+        (
+            auth0("domain", "domain = 'http://127.0.0.1:1'"),
+            &["line 4", "`revocation.domain` is `http://127.0.0.1:1`", "allow_loopback_http"],
+        ),
+        (auth0("client_id", ""), &["line 4", "`revocation.client_id` is missing", "Management API"]),
+        (
+            auth0("client_secret_file", ""),
+            &["line 4", "`revocation.client_secret_file` is missing", "secret"],
+        ),
+        (
+            auth0("client_secret_file", "client_secret_file = 'gone'"),
+            &["client_secret_file `gone`", "No such file"],
+        ),
+        (
+            auth0("client_secret_file", "client_secret_file = 'blank'"),
+            &["client_secret_file `blank`", "it is empty"],
+        ),
+        (auth0("", "client_authentication = 'jwt'"), &["line 12", "`jwt`", "`basic`", "`post`"]),
+        (
+            auth0("", "client_secret = 'x'"),
+            &["line 12", "unknown field `client_secret`", "client_secret_file"],
+        ),
+        (auth0("", "audience = []"), &["line 4", "`revocation.audience` is empty", "leave it out"]),
+        (auth0("", "audience = ['a b']"), &["revocation `a b`", "it is no audience"]),
+        (auth0("", "user_grants = 'yes'"), &["line 12", "user_grants", "boolean"]),
+        (
+            auth0("", "blacklist = false\nclient_grants = false"),
+            &["revocation `https://t.example`", "nothing of it is asked for"],
+        ),
+        (auth0("", "url = 'https://x'"), &["line 4", "`url`", "a feed or a list"]),
+        (auth0("", "bearer_file = 'short'"), &["line 4", "`bearer_file`", "a feed or a list"]),
+        (auth0("", "long_poll = '25s'"), &["line 4", "`long_poll`", "feed"]),
+        (auth0("", "claim = 'sid'"), &["line 4", "`claim`", "list"]),
+        (auth0("", "max_staleness = '5s'"), &["max_staleness `5s`", "Three poll intervals"]),
+        (feed("user_grants = true"), &["line 4", "`user_grants`", "`source = \"auth0\"`"]),
+        (list("domain = 'x'"), &["line 4", "`domain`", "`source = \"auth0\"`"]),
+        (top("source = 'none'", "source = 'none'\nblacklist = false"), &["line 4", "leave them out"]),
+        (
+            feed("client_credentials = { client_id = 'c', secret_file = 'short', authentication = 'jwt' }"),
+            &["line 10", "`jwt`", "`basic`", "`post`"],
         ),
         // Routes.
         (route(""), &["line 9", "`/a`", "`require` or `public = true`"]),

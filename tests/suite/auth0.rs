@@ -6,7 +6,9 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tower_bearer::clock::ManualClock;
-use tower_bearer::testing::{Api, AuthorizationServer, RateLimit, Reply, Token, TokenProfile};
+use tower_bearer::testing::{
+    Api, AuthorizationServer, ClientAuthentication, RateLimit, Reply, Token, TokenProfile,
+};
 use tower_bearer::{Auth0, ClientCredentials, FreshnessState, RejectionKind as Kind, StartError};
 
 use super::scripted::{Asked, Script, Scripted};
@@ -308,6 +310,30 @@ async fn a_missing_scope_is_named_at_the_start() {
     assert!(!format!("{wrong:?}").contains(SECRET));
     let error = start(wrong).await.unwrap_err().to_string();
     assert!(error.contains("answered 401 (invalid_client)") && !error.contains(SECRET), "{error}");
+}
+
+/// Auth0's documentation and clients send the secret in the body; an application may be set to Basic.
+#[tokio::test]
+async fn the_client_authenticates_in_the_body_unless_it_is_said_otherwise() {
+    let clock = clock();
+    let server = tenant(&clock).await;
+    for (registered, in_header, works) in [
+        (ClientAuthentication::Post, false, true),
+        (ClientAuthentication::Post, true, false),
+        (ClientAuthentication::Basic, false, false),
+        (ClientAuthentication::Basic, true, true),
+    ] {
+        server.set_client_authentication("watcher", registered);
+        let client = ClientCredentials::new("watcher", SECRET);
+        let client = if in_header { client.in_header() } else { client };
+        let source = Auth0::new(base(&server), client).audience(AUDIENCE);
+        let started = builder(&server, &clock).revocation(source).start().await;
+        assert_eq!(started.is_ok(), works, "{registered:?} {in_header}");
+        if let Err(error) = started {
+            let error = error.to_string();
+            assert!(error.contains("401 (invalid_client)") && !error.contains(SECRET), "{error}");
+        }
+    }
 }
 
 #[tokio::test]

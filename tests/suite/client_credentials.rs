@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tower_bearer::testing::{AuthorizationServer, Reply};
+use tower_bearer::testing::{AuthorizationServer, ClientAuthentication, Reply};
 use tower_bearer::{Algorithm, ClientCredentials, StartError};
 
 use super::world::{POLL, World, builder, clock, feed, token};
@@ -55,6 +55,31 @@ async fn the_token_is_renewed_before_it_ends() {
     assert_eq!(world.status(&world.issuer.mint(token())).await, 200);
 }
 
+/// RFC 6749 §2.3.1: a server that knows one way refuses the other, and what is said names it.
+#[tokio::test]
+async fn the_client_authenticates_as_it_is_registered() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let start = async |client: ClientCredentials| -> Result<_, StartError> {
+        builder(&server, &clock).revocation(feed(&server).client_credentials(client)).start().await
+    };
+    let (basic, post) = (ClientAuthentication::Basic, ClientAuthentication::Post);
+    for (registered, in_header, unsaid, in_body) in [(basic, true, true, false), (post, false, false, true)] {
+        server.set_client_authentication(ID, registered);
+        let clients = [(client().in_header(), in_header), (client(), unsaid), (client().in_body(), in_body)];
+        for (client, works) in clients {
+            match start(client).await {
+                Ok(_) => assert!(works, "{registered:?}"),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(!works && error.contains("401 (invalid_client)"), "{registered:?}: {error}");
+                    assert!(!error.contains(SECRET), "{error}");
+                }
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_token_that_is_refused_is_renewed_once() {
     let world = world().await;
@@ -79,7 +104,10 @@ async fn what_is_wrong_is_said_without_the_secret() {
         builder(&server, &clock).revocation(feed(&server).client_credentials(client)).start().await
     };
     let wrong = [
-        (ClientCredentials::new(ID, "hunter2").audience(AUDIENCE), "answered 401 (invalid_client)"),
+        (
+            ClientCredentials::new(ID, "hunter2").audience(AUDIENCE),
+            "answered 401 (invalid_client): check the client's id, its secret, and how it authenticates",
+        ),
         (ClientCredentials::new(ID, SECRET).resource("https://other.example"), "(unauthorized_client)"),
         (client().scope("write:everything"), "(invalid_scope)"),
         (client().token_endpoint("http://as.example/token"), "it is not https"),

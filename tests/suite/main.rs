@@ -27,6 +27,7 @@ mod rotation;
 mod routes;
 mod rows;
 mod scripted;
+mod seed;
 mod signed_feed;
 mod snapshot;
 mod sources;

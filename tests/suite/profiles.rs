@@ -2,7 +2,7 @@
 //! docs/profiles.md.
 
 use serde_json::{Value, json};
-use tower_bearer::clock::{Clock, ManualClock, UnixTime};
+use tower_bearer::clock::{ManualClock, UnixTime};
 use tower_bearer::testing::{AuthorizationServer, Token};
 use tower_bearer::{AccessToken, Profile, RejectionKind as Kind, ResourceServer, any_token, scope};
 
@@ -264,52 +264,6 @@ async fn sender_constrained_tokens_need_the_door_of_dangers() {
     assert_eq!(answer.rejection.unwrap().kind(), Kind::SenderConstrained, "DP-15");
     let behind_a_proxy = builder(&server, &clock).danger().accept_sender_constrained().without_revocation();
     assert_eq!(ask(&behind_a_proxy.start().await.unwrap(), any_token(), request(&bound)).await.status, 200);
-}
-
-/// The access token that is printed in Auth0's own documentation, with the secret it names.
-const PRINTED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2V4YW1wbGUuYXV0aDAuY29tLyIsImF1ZCI6Imh0dHBzOi8vYXBpLmV4YW1wbGUuY29tL2NhbGFuZGFyL3YxLyIsInN1YiI6InVzcl8xMjMiLCJpYXQiOjE0NTg3ODU3OTYsImV4cCI6MTQ1ODg3MjE5Nn0.CA7eaHjIHz5NxeIJoFK9krqaeZrPLwmMmgI_XiQiIkQ";
-
-#[tokio::test]
-async fn the_token_of_the_documentation_is_valid_in_its_day() {
-    let clock = ManualClock::new(UnixTime::from_secs(1_458_785_800));
-    let described = || {
-        ResourceServer::builder()
-            .clock(clock.clone())
-            .issuer("https://example.auth0.com/")
-            .audience("https://api.example.com/calandar/v1/")
-            .profile(Profile::Generic)
-    };
-    let error = described().shared_secret("keyboardcat").without_revocation().start().await.unwrap_err();
-    assert_eq!((error.setting(), error.value()), ("shared_secret", "[11 bytes]"));
-
-    let api =
-        described().danger().short_shared_secret("keyboardcat").without_revocation().start().await.unwrap();
-    let answer = ask(&api, any_token(), request(PRINTED)).await;
-    assert_eq!((answer.status, answer.subject.as_deref()), (200, Some("usr_123")));
-    // Its prose shows a scope that the token itself does not carry.
-    assert_eq!(ask(&api, scope("read"), request(PRINTED)).await.status, 403);
-    let tampered = PRINTED.replace("CA7eaHj", "CA7eaHk");
-    assert_eq!(
-        ask(&api, any_token(), request(&tampered)).await.rejection.unwrap().kind(),
-        Kind::WrongSignature
-    );
-
-    clock.step_wall(UnixTime::from_secs(1_458_872_196 + 4));
-    assert_eq!(ask(&api, any_token(), request(PRINTED)).await.status, 200, "within leeway");
-    clock.step_wall(UnixTime::from_secs(1_458_872_196 + 5));
-    assert_eq!(ask(&api, any_token(), request(PRINTED)).await.rejection.unwrap().kind(), Kind::Expired);
-    assert_eq!(clock.wall().as_secs(), 1_458_872_201);
-
-    let elsewhere = ResourceServer::builder()
-        .clock(clock.clone())
-        .issuer("https://example.auth0.com/")
-        .audience("https://api.example.com/calendar/v1/")
-        .profile(Profile::Generic)
-        .danger()
-        .short_shared_secret("keyboardcat")
-        .without_revocation();
-    let answer = ask(&elsewhere.start().await.unwrap(), any_token(), request(PRINTED)).await;
-    assert_eq!(answer.rejection.unwrap().kind(), Kind::WrongAudience, "the audience is spelled as it is");
 }
 
 /// RFC 9068 §3, figures 1 to 3: the header and the claims as they are printed there.

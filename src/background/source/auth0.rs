@@ -15,8 +15,10 @@ use crate::policy::WhenStale;
 /// let auth0 = Auth0::new("tenant.eu.auth0.com", client).audience("https://api.example.com/calendar/v1/");
 /// ```
 ///
-/// The client is an application of its own, authorized for the Management API with the scopes below and no others. It
-/// authenticates by HTTP Basic. Its token is fetched from `{domain}/oauth/token` and renewed before it ends.
+/// The client is an application of its own, authorized for the Management API with the scopes below and no others. Its
+/// token is fetched from `{domain}/oauth/token` and renewed before it ends. Its id and secret go in the request's body, as
+/// Auth0's documentation and its own clients have it; where the application's authentication method is "Client Secret
+/// (Basic)", say [`in_header`](ClientCredentials::in_header).
 ///
 /// | part | scope | sees | does not see |
 /// |---|---|---|---|

@@ -48,7 +48,7 @@ pub(super) async fn authorize(
     let Some(Ok(mut back)) = uri.map(|uri| Url::parse(uri)) else {
         return Refusal("invalid_request", "the client or its redirect_uri is not known").into_response();
     };
-    let outcome = consent(&shared, &mut state.tenant, &asked);
+    let outcome = sign_in(&shared, &mut state.tenant, &asked);
     drop(state);
     let mut query = back.query_pairs_mut();
     match &outcome {
@@ -62,7 +62,7 @@ pub(super) async fn authorize(
     (StatusCode::FOUND, [(header::LOCATION, back.to_string())]).into_response()
 }
 
-fn consent(shared: &Shared, tenant: &mut Tenant, asked: &Asked) -> Result<String, Refusal> {
+fn sign_in(shared: &Shared, tenant: &mut Tenant, asked: &Asked) -> Result<String, Refusal> {
     if asked.response_type.as_deref() != Some("code") {
         return Err(Refusal("unsupported_response_type", "response_type must be code"));
     }
@@ -76,28 +76,15 @@ fn consent(shared: &Shared, tenant: &mut Tenant, asked: &Asked) -> Result<String
     let Some(audience) = &asked.audience else {
         return Err(Refusal("invalid_request", "audience is missing"));
     };
-    let api = tenant.api(audience).ok_or(Refusal("access_denied", "there is no such API"))?;
+    tenant.api(audience).ok_or(Refusal("access_denied", "there is no such API"))?;
     let user = match &asked.login_hint {
-        Some(id) => tenant.user(id),
-        None => tenant.users.first(),
+        Some(id) => Some(id.clone()),
+        None => tenant.users.first().map(|user| user.id.clone()),
     };
-    let user = user.ok_or(Refusal("login_required", "there is no such user"))?;
-    if user.blocked {
-        return Err(Refusal("access_denied", "the user is blocked"));
-    }
-    let parties = Parties { user: user.id.clone(), client_id, audience: audience.clone() };
-    let scopes = granted(api, &tenant.permissions(&user.id, audience), asked.scope.as_deref().unwrap_or(""));
-    let scope = scopes.join(" ");
-    match tenant.user_grants.iter_mut().find(|grant| grant.parties == parties) {
-        Some(grant) => {
-            let new: Vec<_> = scopes.into_iter().filter(|scope| !grant.scopes.contains(scope)).collect();
-            grant.scopes.extend(new);
-        }
-        None => {
-            let grant = UserGrant { id: random_id(), parties: parties.clone(), scopes };
-            tenant.user_grants.push(grant);
-        }
-    }
+    let user = user.ok_or(Refusal("login_required", "there is no user"))?;
+    check_user(tenant, &user)?;
+    let parties = Parties { user, client_id, audience: audience.clone() };
+    let scope = consent(tenant, &parties, asked.scope.as_deref().unwrap_or(""))?;
     let code = Code {
         parties,
         scope,
@@ -110,6 +97,33 @@ fn consent(shared: &Shared, tenant: &mut Tenant, asked: &Asked) -> Result<String
     let name = random_id();
     tenant.codes.insert(name.clone(), code);
     Ok(name)
+}
+
+/// Whether this user can sign in.
+pub(super) fn check_user(tenant: &Tenant, id: &str) -> Result<(), Refusal> {
+    let user = tenant.user(id).ok_or(Refusal("login_required", "there is no such user"))?;
+    if user.blocked {
+        return Err(Refusal("access_denied", "the user is blocked"));
+    }
+    Ok(())
+}
+
+/// Makes or widens the user's grant, and answers with the scopes that this consent is for.
+pub(super) fn consent(tenant: &mut Tenant, parties: &Parties, asked: &str) -> Result<String, Refusal> {
+    let api = tenant.api(&parties.audience).ok_or(Refusal("access_denied", "there is no such API"))?;
+    let scopes = granted(api, &tenant.permissions(&parties.user, &parties.audience), asked);
+    let scope = scopes.join(" ");
+    match tenant.user_grants.iter_mut().find(|grant| grant.parties == *parties) {
+        Some(grant) => {
+            let new: Vec<_> = scopes.into_iter().filter(|scope| !grant.scopes.contains(scope)).collect();
+            grant.scopes.extend(new);
+        }
+        None => {
+            let grant = UserGrant { id: random_id(), parties: parties.clone(), scopes };
+            tenant.user_grants.push(grant);
+        }
+    }
+    Ok(scope)
 }
 
 /// Of the scopes asked for, those that this API and this user can give; the others are left out in silence.

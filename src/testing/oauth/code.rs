@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use axum::response::Response;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::super::Token;
 use super::super::encoding::{random_id, s256};
-use super::super::state::Shared;
-use super::super::tenant::{Code, Family};
+use super::super::state::{Shared, State};
+use super::super::tenant::{Code, Family, Parties};
 use super::issue::{Holder, Order};
 use super::parameters::Parameters;
 use super::refusal::Refusal;
+use crate::clock::UnixTime;
 
 /// The longest that RFC 6749 §4.1.2 recommends.
 const CODE_LIFETIME: Duration = Duration::from_secs(600);
@@ -40,24 +41,37 @@ pub(super) fn exchange(shared: &Shared, asked: &Parameters) -> Result<Response, 
     if state.tenant.user(&parties.user).is_none_or(|user| user.blocked) {
         return Err(Refusal("invalid_grant", "the user is gone or blocked"));
     }
-    let order = Order::new(shared, &mut state, Holder::User(parties), &parties.audience, scope, now)?;
+    let (order, mut others) = tokens(shared, &mut state, parties, scope, "seacft", now)?;
     if let Some(code) = state.tenant.codes.get_mut(name) {
         code.used = true;
-    }
-    let holder = json!({ "client_id": client_id, "user_id": parties.user });
-    order.note(&mut state, "seacft", holder, &parties.audience, now);
-    let mut others = Map::new();
-    if has(scope, "offline_access") {
-        state.tenant.families_made += 1;
-        let family = family(shared, &code, &order, state.tenant.families_made);
-        others.insert("refresh_token".to_owned(), family.tokens.last().cloned().into());
-        state.tenant.families.push(family);
     }
     drop(state);
     if has(scope, "openid") {
         others.insert("id_token".to_owned(), id_token(shared, &code).into());
     }
     Ok(order.answer(shared, others.into()))
+}
+
+/// What a user has consented to: the access token, and the refresh token that may stand beside it. `kind` is the log's.
+pub(super) fn tokens(
+    shared: &Shared,
+    state: &mut State,
+    parties: &Parties,
+    scope: &str,
+    kind: &str,
+    now: UnixTime,
+) -> Result<(Order, Map<String, Value>), Refusal> {
+    let order = Order::new(shared, state, Holder::User(parties), &parties.audience, scope, now)?;
+    let holder = json!({ "client_id": parties.client_id, "user_id": parties.user });
+    order.note(state, kind, holder, &parties.audience, now);
+    let mut others = Map::new();
+    if has(scope, "offline_access") {
+        state.tenant.families_made += 1;
+        let family = family(shared, parties, scope, &order, state.tenant.families_made);
+        others.insert("refresh_token".to_owned(), family.tokens.last().cloned().into());
+        state.tenant.families.push(family);
+    }
+    Ok((order, others))
 }
 
 fn has(scope: &str, name: &str) -> bool {
@@ -77,14 +91,14 @@ fn check(code: &Code, asked: &Parameters) -> Result<(), Refusal> {
     }
 }
 
-fn family(shared: &Shared, code: &Code, order: &Order, number: u64) -> Family {
+fn family(shared: &Shared, parties: &Parties, scope: &str, order: &Order, number: u64) -> Family {
     Family {
         id: random_id(),
         number,
         credential_id: format!("dcr_{}", random_id()),
         session_id: random_id(),
-        parties: code.parties.clone(),
-        scope: code.scope.clone(),
+        parties: parties.clone(),
+        scope: scope.to_owned(),
         rotates: shared.settings.rotate_refresh_tokens,
         tokens: vec![random_id()],
         access_tokens: order.jti.clone().map(|jti| (jti, order.exp)).into_iter().collect(),

@@ -6,7 +6,7 @@ use axum::{Form, Json};
 use serde::Deserialize;
 
 use super::super::encoding::{form_decoded, from_basic};
-use super::super::tenant::Tenant;
+use super::super::tenant::{ClientAuthentication, Tenant};
 use super::refusal::Refusal;
 
 /// The parameters, in a form or as JSON.
@@ -22,6 +22,7 @@ pub(super) struct Parameters {
     pub(super) code: Option<String>,
     pub(super) redirect_uri: Option<String>,
     pub(super) code_verifier: Option<String>,
+    pub(super) device_code: Option<String>,
     pub(super) refresh_token: Option<String>,
     /// What is to be revoked.
     pub(super) token: Option<String>,
@@ -63,7 +64,11 @@ impl Parameters {
                 return Err(Refusal("invalid_client", "credentials are missing"));
             }
         };
+        let way = if self.basic.is_some() { ClientAuthentication::Basic } else { ClientAuthentication::Post };
         match tenant.clients.get(client_id) {
+            Some(client) if secret.is_some() && client.authentication.is_some_and(|own| own != way) => {
+                Err(Refusal("invalid_client", "this is not the client's authentication method"))
+            }
             Some(client) if client.secret.as_ref() == secret => Ok(client_id.clone()),
             Some(_) if secret.is_none() => Err(Refusal("invalid_client", "credentials are missing")),
             _ => Err(Refusal("invalid_client", "the credentials are wrong")),

@@ -26,7 +26,10 @@ impl IntoResponse for Refusal {
                 (StatusCode::UNAUTHORIZED, challenge, body).into_response()
             }
             // Where RFC 6749 has 400, Auth0 has 403.
-            "invalid_grant" | "access_denied" => (StatusCode::FORBIDDEN, body).into_response(),
+            "invalid_grant" | "access_denied" | "authorization_pending" | "expired_token" => {
+                (StatusCode::FORBIDDEN, body).into_response()
+            }
+            "slow_down" => (StatusCode::TOO_MANY_REQUESTS, body).into_response(),
             "temporarily_unavailable" => {
                 let soon = [(header::RETRY_AFTER, "1")];
                 (StatusCode::SERVICE_UNAVAILABLE, soon, body).into_response()

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::super::state::Shared;
 use super::parameters::Parameters;
 use super::refusal::Refusal;
-use super::{client_credentials, code, refresh};
+use super::{client_credentials, code, device, refresh};
 
 /// `POST /oauth/token`.
 pub(super) async fn token(State(shared): State<Arc<Shared>>, request: Request) -> Response {
@@ -23,6 +23,7 @@ async fn issue(shared: &Shared, request: Request) -> Result<Response, Refusal> {
         Some("client_credentials") => client_credentials::exchange(shared, &asked),
         Some("authorization_code") => code::exchange(shared, &asked),
         Some("refresh_token") => refresh::exchange(shared, &asked),
+        Some("urn:ietf:params:oauth:grant-type:device_code") => device::exchange(shared, &asked),
         Some(_) => Err(Refusal("unsupported_grant_type", "this grant type is not served here")),
         None => Err(Refusal("invalid_request", "grant_type is missing")),
     }
