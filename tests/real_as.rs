@@ -20,7 +20,24 @@ mod driver;
 mod outages;
 #[path = "real_as/process.rs"]
 mod process;
+#[path = "real_as/recipe.rs"]
+mod recipe;
 #[path = "real_as/revocations.rs"]
 mod revocations;
 #[path = "real_as/tokens.rs"]
 mod tokens;
+
+// The checker of revocation feeds.
+#[allow(dead_code, reason = "one kind of credentials is enough here")]
+#[path = "../examples/feed_check/ask.rs"]
+mod ask;
+#[allow(dead_code, reason = "one way to make news is enough here")]
+#[path = "../examples/feed_check/check.rs"]
+mod check;
+#[path = "../examples/feed_check/page.rs"]
+mod page;
+#[path = "../examples/feed_check/probes.rs"]
+mod probes;
+#[allow(dead_code, reason = "nothing is printed as JSON here")]
+#[path = "../examples/feed_check/report.rs"]
+mod report;
