@@ -44,6 +44,14 @@ pub(crate) struct Session {
     pub(crate) exchange: Vec<(&'static str, String)>,
 }
 
+/// A client that can be deleted.
+#[derive(Debug)]
+pub(crate) struct Partner {
+    pub(crate) token: String,
+    uri: String,
+    secret: String,
+}
+
 impl Driver {
     pub(crate) async fn of(server: &RealServer) -> Self {
         let http = http();
@@ -155,6 +163,11 @@ impl Driver {
         self.control("revoke-client", json!({ "client_id": client })).await
     }
 
+    /// As an account page does where a user ends what an app was allowed.
+    pub(crate) async fn destroy_grant(&self, grant: &Value) {
+        self.control("destroy-grant", json!({ "grant_id": grant })).await;
+    }
+
     async fn control(&self, name: &str, body: Value) -> Value {
         let (status, body) =
             json(self.http.post(format!("{}/{name}", self.control)).body(body.to_string())).await;
@@ -166,6 +179,32 @@ impl Driver {
     pub(crate) async fn answers(&self, path: &str, status: u16) -> u64 {
         let (_, counts) = json(self.http.get(format!("{}/answers", self.control))).await;
         counts[path][status.to_string()].as_u64().unwrap_or(0)
+    }
+
+    /// A machine client that registers itself (RFC 7591) and gets a token; deletes itself (RFC 7592) when it is told to.
+    pub(crate) async fn partner(&self) -> Partner {
+        let metadata =
+            json!({"grant_types": ["client_credentials"], "response_types": [], "redirect_uris": []});
+        let request = self.http.post(self.endpoint("registration_endpoint"));
+        let request = request.header(CONTENT_TYPE, "application/json").body(metadata.to_string());
+        let (status, body) = json(request).await;
+        assert_eq!(status, 201, "{body}");
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        let form = [
+            ("grant_type", "client_credentials".to_owned()),
+            ("scope", BOTH.to_owned()),
+            ("resource", RS256.to_owned()),
+        ];
+        let client = (text("client_id"), text("client_secret"));
+        let (status, granted) = self.form("token_endpoint", (&client.0, &client.1), &form).await;
+        assert_eq!(status, 200, "{granted}");
+        let token = granted["access_token"].as_str().unwrap().to_owned();
+        Partner { token, uri: text("registration_client_uri"), secret: text("registration_access_token") }
+    }
+
+    pub(crate) async fn delete(&self, partner: &Partner) {
+        let request = self.http.delete(&partner.uri).bearer_auth(&partner.secret);
+        assert_eq!(request.send().await.unwrap().status(), 204);
     }
 
     /// A request to an API.

@@ -69,6 +69,8 @@ export async function createProvider(issuer, ttl, namesGrants) {
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      registration: { enabled: true },
+      registrationManagement: { enabled: true },
       rpInitiatedLogout: { enabled: false },
       userinfo: { enabled: false },
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tower_bearer::RejectionKind;
 use tower_bearer::clock::SystemClock;
+use tower_bearer::{Builder, Complete, Feed, Profile, RejectionKind, ResourceServer};
 
 use crate::api::{self, SOON, accepts, comes_to_refuse, refuses};
 use crate::ask::Credentials;
@@ -14,14 +14,21 @@ use crate::check::{News, Options, check};
 use crate::driver::{self, BOTH, Driver, ES256, RS256};
 use crate::process::{self, RealServer};
 
+/// As the page has it.
+fn oidc_provider(issuer: &str, audience: &str, feed: &str, bearer: &str) -> Builder<Complete> {
+    ResourceServer::builder()
+        .issuer(issuer) // "https://as.example"
+        .audience(audience)
+        .profile(Profile::OidcProvider)
+        .revocation(Feed::new(feed).bearer(bearer).long_poll(Duration::from_secs(25)))
+}
+
 #[tokio::test]
 async fn a_held_question_is_answered_when_the_grant_ends() {
     let Some(server) = process::shared().await else { return };
     let driver = Driver::of(server).await;
-    // Between two questions nothing would come for a minute.
-    let feed =
-        api::feed(server).poll_interval(Duration::from_secs(60)).max_staleness(Duration::from_secs(300));
-    let api = api::with_feed(server, feed.long_poll(Duration::from_secs(25))).start().await.unwrap();
+    let settings = oidc_provider(&server.issuer, ES256, &server.feed, &server.bearer);
+    let api = settings.allow_loopback_http().start().await.unwrap();
     let session = driver.login("user-1", ES256, BOTH).await;
     let rotated = driver.refresh(&session).await.unwrap();
     accepts(&api, &session.access).await;
@@ -47,6 +54,29 @@ async fn tokens_that_do_not_name_their_grant_are_ended_one_by_one() {
     for session in [&first, &second] {
         comes_to_refuse(&api, &session.access).await;
     }
+    accepts(&api, &other.access).await;
+}
+
+#[tokio::test]
+async fn deleting_a_machine_client_ends_its_tokens() {
+    let Some(server) = process::shared().await else { return };
+    let (api, driver) = (api::start(server).await, Driver::of(server).await);
+    let (ended, other) = (driver.partner().await, driver.partner().await);
+    accepts(&api, &ended.token).await;
+    driver.delete(&ended).await;
+    comes_to_refuse(&api, &ended.token).await;
+    accepts(&api, &other.token).await;
+}
+
+#[tokio::test]
+async fn destroying_a_grant_ends_its_tokens() {
+    let Some(server) = process::shared().await else { return };
+    let (api, driver) = (api::start(server).await, Driver::of(server).await);
+    let ended = driver.login("user-1", ES256, BOTH).await;
+    let other = driver.login("user-1", ES256, BOTH).await;
+    accepts(&api, &ended.access).await;
+    driver.destroy_grant(&driver::claims(&ended.access)["grant_id"]).await;
+    comes_to_refuse(&api, &ended.access).await;
     accepts(&api, &other.access).await;
 }
 

@@ -40,6 +40,13 @@ function sendJson(res, status, body) {
 const controls = {
   '/control/revoke-client': (feed, { client_id }) => feed.cutOff({ client_id }),
   '/control/revoke-token': (feed, { jti, exp }) => feed.endToken({ jti, exp }),
+  // Not through the feed, but as an account page would: the feed must hear of it.
+  '/control/destroy-grant': async (feed, { grant_id }, provider) => {
+    const grant = await provider.Grant.find(grant_id);
+    if (!grant) throw new TypeError('no such grant');
+    await grant.destroy();
+    return { grant_id };
+  },
 };
 
 /** Counts the answers on the paths that resource servers ask by themselves, and tells. */
@@ -56,10 +63,10 @@ class Tally {
   }
 }
 
-async function control(req, res, path, feed) {
+async function control(req, res, path, feed, provider) {
   if (req.method !== 'POST') return sendJson(res, 405, { error: 'use POST' });
   try {
-    return sendJson(res, 200, controls[path](feed, await readJson(req)));
+    return sendJson(res, 200, await controls[path](feed, await readJson(req), provider));
   } catch (error) {
     if (error instanceof TypeError || error instanceof SyntaxError) return sendJson(res, 400, { error: error.message });
     throw error;
@@ -94,7 +101,7 @@ async function main() {
     tally.note(url.pathname, res);
     if (url.pathname === '/control/answers') return tally.tell(res);
     if (url.pathname === '/revocations') return feed.handle(req, res);
-    if (Object.hasOwn(controls, url.pathname)) return control(req, res, url.pathname, feed);
+    if (Object.hasOwn(controls, url.pathname)) return control(req, res, url.pathname, feed, provider);
     if (url.pathname.startsWith('/interaction/')) return loginAndConsent(provider, req, res);
 
     // No session outlives one authorization request: a client that reuses its cookie jar must be able to
