@@ -1,4 +1,5 @@
-//! The layer against a real authorization server: npm `oidc-provider` over HTTP (tests/real_as/README.md).
+//! The layer against real authorization servers: npm `oidc-provider` over HTTP (tests/real_as/README.md), and glewlwyd where
+//! it is installed.
 //!
 //! Needs Node 20 or later, and npm once. Where they are missing the tests say SKIPPED, or fail with
 //! `TOWER_BEARER_REQUIRE_REAL_AS=1`.
@@ -16,6 +17,8 @@
 mod api;
 #[path = "real_as/driver.rs"]
 mod driver;
+#[path = "real_as/glewlwyd.rs"]
+mod glewlwyd;
 #[path = "real_as/outages.rs"]
 mod outages;
 #[path = "real_as/process.rs"]

@@ -219,7 +219,7 @@ impl Driver {
 
 /// No connection is used twice: the server may be another one the next time.
 #[expect(clippy::disallowed_methods, reason = "the one place where this test opens connections")]
-fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     builder.pool_max_idle_per_host(0).timeout(std::time::Duration::from_secs(30)).build().unwrap()
 }

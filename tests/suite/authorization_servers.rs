@@ -24,6 +24,10 @@ use super::world::{AUDIENCE, NOW, ask, clock, issuer, request, serve};
 mod not_before;
 use not_before::NotBefore;
 
+#[path = "../../docs/authorization-servers/glewlwyd/disabled.rs"]
+mod disabled;
+use disabled::Disabled;
+
 fn oidc_provider(issuer: &str, audience: &str, feed: &str, bearer: &str) -> Builder<Complete> {
     ResourceServer::builder()
         .issuer(issuer) // "https://as.example"
@@ -88,6 +92,14 @@ fn hydra(issuer: &str, audience: &str, feed: &str, bearer: &str) -> Builder<Comp
         .audience(audience) // never the id of a client
         .profile(Profile::Generic)
         .revocation(Feed::new(feed).bearer(bearer).long_poll(Duration::from_secs(25)))
+}
+
+fn glewlwyd(issuer: &str, audience: &str, database: Disabled) -> Builder<Complete> {
+    ResourceServer::builder()
+        .issuer(issuer) // as in the plugin's settings
+        .audience(audience)
+        .profile(Profile::Rfc9068)
+        .revocation(Polled::new("glewlwyd", database))
 }
 
 fn logged_out(api: &ResourceServer, sid: &str) -> Result<(), RevokeError> {
@@ -306,6 +318,17 @@ async fn auth0_s_settings_are_accepted() {
     assert!(!api.health().is_ready(), "nobody was asked");
 }
 
+/// With the server, and its database, it is run by tests/real_as/glewlwyd.rs.
+#[tokio::test]
+async fn a_database_that_cannot_be_read_is_an_error_and_not_an_empty_answer() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let nowhere = Disabled { database: "/nowhere/glewlwyd.db".into(), plugin: "oidc", lifetime: 3600 };
+    let api = glewlwyd(server.issuer(), AUDIENCE, nowhere).clock(clock).allow_loopback_http();
+    let error = api.start().await.unwrap_err().to_string();
+    assert!(error.contains("unable to open database") || error.contains("sqlite3 did not run"), "{error}");
+}
+
 /// As much of a realm as the source asks for: `notBefore` of the realm and of clients, in pages.
 #[derive(Clone, Default)]
 struct Realm(Arc<Mutex<RealmState>>);
@@ -467,7 +490,10 @@ fn every_block_of_rust_on_the_pages_is_compiled_here() {
         }
     }
     pages.sort();
-    assert_eq!(pages, ["auth0", "cognito", "entra", "hydra", "keycloak", "oidc-provider", "okta"]);
+    assert_eq!(
+        pages,
+        ["auth0", "cognito", "entra", "glewlwyd", "hydra", "keycloak", "oidc-provider", "okta"]
+    );
     let index = fs::read_to_string(home.join("README.md")).unwrap();
     for name in pages {
         assert!(index.contains(&format!("({name}.md)")), "{name}.md is not in the index");
