@@ -37,6 +37,16 @@ pub(crate) async fn shared() -> Option<&'static RealServer> {
     if is_possible().await { Some(aside(get).await) } else { None }
 }
 
+/// Runs tests that are written for Node. Whether they hold, and what they said.
+pub(crate) async fn node_test(file: &'static str) -> Option<(bool, String)> {
+    if !is_possible().await {
+        return None;
+    }
+    let run = move || Command::new("node").arg("--test").arg(file).current_dir(home()).output();
+    let output = aside(run).await.expect("node was there a moment ago");
+    Some((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
+}
+
 /// Whether everything needed is there. Says so loudly where it is not; libtest captures `eprintln!`, but not this.
 async fn is_possible() -> bool {
     static PREPARED: OnceLock<Result<(), String>> = OnceLock::new();

@@ -118,6 +118,12 @@ async fn listed(server: &RealServer, driver: &Driver) -> Vec<Value> {
     page["revocations"].as_array().unwrap().clone()
 }
 
+#[tokio::test]
+async fn the_feed_bears_races_a_full_disk_and_bad_settings() {
+    let Some((hold, words)) = process::node_test("feed.test.mjs").await else { return };
+    assert!(hold && words.contains("pass 6"), "{words}");
+}
+
 /// As `cargo run --example feed_check` does; http to this machine is the one rule that cannot be kept here.
 #[tokio::test]
 async fn the_feed_keeps_every_rule_of_its_specification() {
