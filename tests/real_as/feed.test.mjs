@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import fs, { mkdtempSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, get } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,6 +79,18 @@ test('cursors of another run, and ones that nobody gave out', async (t) => {
   const [run] = JSON.parse(Buffer.from(cursor, 'base64url'));
   for (const bad of ['', '%', forged(run, 2, false), forged(run, -1, false), forged(run, '1', false), forged(run), 'bnVsbA']) {
     assert.equal((await ask(t, one, `?cursor=${bad}`)).status, 410, bad);
+  }
+});
+
+test('addresses that are none', async (t) => {
+  const feed = new RevocationFeed(settings);
+  const server = createServer((req, res) => feed.handle(req, res)).listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  for (const [path, status] of [['//', 200], ['//:?x', 200], ['/?cursor', 410], ['/?cursor=a&cursor=b', 410], ['/?', 200]]) {
+    const headers = { authorization: `Bearer ${BEARER}` };
+    const [res] = await once(get({ host: '127.0.0.1', port: server.address().port, path, headers, agent: false }), 'response');
+    assert.equal(res.resume().statusCode, status, path);
   }
 });
 

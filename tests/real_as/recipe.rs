@@ -121,7 +121,7 @@ async fn listed(server: &RealServer, driver: &Driver) -> Vec<Value> {
 #[tokio::test]
 async fn the_feed_bears_races_a_full_disk_and_bad_settings() {
     let Some((hold, words)) = process::node_test("feed.test.mjs").await else { return };
-    assert!(hold && words.contains("pass 6"), "{words}");
+    assert!(hold && words.contains("pass 7"), "{words}");
 }
 
 /// As `cargo run --example feed_check` does; http to this machine is the one rule that cannot be kept here.

@@ -237,14 +237,24 @@ export class RevocationFeed {
     return this.#bearers.some((bearer) => timingSafeEqual(bearer, given));
   }
 
-  /** A request handler for `node:http`, and so for Express and (with `ctx.respond = false`) Koa. */
+  /** A request handler for `node:http`, and so for Express and (with `ctx.respond = false`) Koa. It never rejects. */
   async handle(req, res) {
+    try {
+      await this.#answer(req, res);
+    } catch (error) {
+      console.error('revocation feed:', error);
+      if (res.headersSent) res.destroy(); else res.writeHead(500).end();
+    }
+  }
+
+  async #answer(req, res) {
     if (!this.#mayRead(req.headers)) {
       return this.#send(req, res, 401, { error: 'a bearer token is needed' }, { 'www-authenticate': 'Bearer' });
     }
     if (req.method !== 'GET') return this.#send(req, res, 405, { error: 'use GET' }, { allow: 'GET' });
 
-    const asked = new URL(req.url, 'http://feed').searchParams;
+    const [, query] = req.url.split('?', 2); // `new URL` throws at what anybody may send, such as `//`
+    const asked = new URLSearchParams(query);
     const cursor = asked.get('cursor');
     if (cursor === null) {
       this.#sweep();
