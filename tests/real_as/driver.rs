@@ -42,7 +42,11 @@ pub(crate) struct Session {
     pub(crate) id_token: Option<String>,
     /// The form that the authorization code was exchanged with.
     pub(crate) exchange: Vec<(&'static str, String)>,
+    /// The user's browser, after a login.
+    cookies: Cookies,
 }
+
+type Cookies = BTreeMap<String, String>;
 
 /// A client that can be deleted.
 #[derive(Debug)]
@@ -98,7 +102,8 @@ impl Driver {
             ("code_challenge_method", "S256"),
             ("login_hint", user),
         ]);
-        let back: BTreeMap<_, _> = self.browse(url).await.query_pairs().into_owned().collect();
+        let mut cookies = Cookies::new();
+        let back: BTreeMap<_, _> = self.browse(url, &mut cookies).await.query_pairs().into_owned().collect();
         assert_eq!((&back["state"], back["iss"].as_str()), (&state, self.endpoint("issuer")));
         let exchange = vec![
             ("grant_type", "authorization_code".to_owned()),
@@ -106,22 +111,33 @@ impl Driver {
             ("redirect_uri", REDIRECT_URI.to_owned()),
             ("code_verifier", verifier),
         ];
-        self.exchange(exchange).await.unwrap()
+        Session { cookies, ..self.exchange(exchange).await.unwrap() }
+    }
+
+    /// What the user does who ends the session at the server: the page that asks, and its form.
+    pub(crate) async fn log_out(&self, session: &Session) {
+        let mut cookies = session.cookies.clone();
+        let request = self.http.get(self.endpoint("end_session_endpoint"));
+        let response = request.header(COOKIE, header_of(&cookies)).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        keep(&response, &mut cookies);
+        let page = response.text().await.unwrap();
+        let (_, rest) = page.split_once(r#"name="xsrf" value=""#).expect(&page);
+        let form = [("xsrf", rest.split('"').next().unwrap()), ("logout", "yes")];
+        let body = Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.http.post(format!("{}/confirm", self.endpoint("end_session_endpoint")));
+        let request = request.header(COOKIE, header_of(&cookies)).body(body);
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        assert_eq!(request.send().await.unwrap().status(), 303);
     }
 
     /// Follows redirects with the cookies that come, until one leads back to the app.
-    async fn browse(&self, mut url: Url) -> Url {
-        let mut jar = BTreeMap::new();
+    async fn browse(&self, mut url: Url, jar: &mut Cookies) -> Url {
         for _ in 0..10 {
-            let cookies: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let request = self.http.get(url.clone()).header(COOKIE, cookies.join("; "));
+            let request = self.http.get(url.clone()).header(COOKIE, header_of(jar));
             let response = request.send().await.unwrap();
             assert_eq!(response.status(), 303, "{url}");
-            jar.extend(response.headers().get_all(SET_COOKIE).iter().filter_map(|line| {
-                let (pair, _) = line.to_str().unwrap().split_once(';')?;
-                pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
-            }));
-            jar.retain(|_, value| !value.is_empty());
+            keep(&response, jar);
             url = url.join(response.headers()[LOCATION].to_str().unwrap()).unwrap();
             if url.as_str().starts_with(REDIRECT_URI) {
                 return url;
@@ -138,7 +154,7 @@ impl Driver {
         }
         let text = |name: &str| body[name].as_str().map(str::to_owned);
         let (access, refresh) = (text("access_token").unwrap(), text("refresh_token").unwrap());
-        Ok(Session { access, refresh, id_token: text("id_token"), exchange })
+        Ok(Session { access, refresh, id_token: text("id_token"), exchange, cookies: Cookies::new() })
     }
 
     pub(crate) async fn refresh(&self, session: &Session) -> Result<Session, String> {
@@ -215,6 +231,18 @@ impl Driver {
             .fold(request, |request, token| request.header(AUTHORIZATION, format!("Bearer {token}")));
         request.send().await.unwrap()
     }
+}
+
+fn header_of(cookies: &Cookies) -> String {
+    cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+}
+
+fn keep(response: &Response, cookies: &mut Cookies) {
+    cookies.extend(response.headers().get_all(SET_COOKIE).iter().filter_map(|line| {
+        let (pair, _) = line.to_str().unwrap().split_once(';')?;
+        pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    }));
+    cookies.retain(|_, value| !value.is_empty());
 }
 
 /// No connection is used twice: the server may be another one the next time.

@@ -64,14 +64,13 @@ export async function createProvider(issuer, ttl, namesGrants) {
     interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
     extraTokenClaims: namesGrants ? withGrantId() : undefined,
     issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
-    expiresWithSession: () => false,
     rotateRefreshToken: true,
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       registration: { enabled: true },
       registrationManagement: { enabled: true },
-      rpInitiatedLogout: { enabled: false },
+      rpInitiatedLogout: { enabled: true },
       userinfo: { enabled: false },
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
       resourceIndicators: {

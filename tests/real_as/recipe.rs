@@ -81,6 +81,24 @@ async fn destroying_a_grant_ends_its_tokens() {
 }
 
 #[tokio::test]
+async fn a_logout_ends_the_session_s_grants_unless_they_were_to_outlast_it() {
+    let Some(server) = process::shared().await else { return };
+    let (api, driver) = (api::start(server).await, Driver::of(server).await);
+    let lasting = format!("openid offline_access {BOTH}");
+    let (ended, other) =
+        (driver.login("user-1", ES256, BOTH).await, driver.login("user-1", ES256, BOTH).await);
+    let kept = driver.login("user-1", ES256, &lasting).await;
+    for session in [&ended, &other, &kept] {
+        accepts(&api, &session.access).await;
+    }
+    driver.log_out(&kept).await;
+    driver.log_out(&ended).await;
+    comes_to_refuse(&api, &ended.access).await;
+    accepts(&api, &other.access).await;
+    accepts(&api, &kept.access).await;
+}
+
+#[tokio::test]
 async fn what_was_revoked_is_still_listed_after_a_restart() {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("feed-{}.jsonl", std::process::id()));
     let options = format!("--file {}", file.display());

@@ -104,9 +104,9 @@ async function main() {
     if (Object.hasOwn(controls, url.pathname)) return control(req, res, url.pathname, feed, provider);
     if (url.pathname.startsWith('/interaction/')) return loginAndConsent(provider, req, res);
 
-    // No session outlives one authorization request: a client that reuses its cookie jar must be able to
+    // No session outlives one authorization request, but for being ended: a client that reuses its cookie jar must be able to
     // come back as another user, which the library would otherwise answer with a log-out form.
-    if (req.headers.cookie) {
+    if (req.headers.cookie && !url.pathname.startsWith('/session/')) {
       req.headers.cookie = req.headers.cookie.split(/;\s*/).filter((pair) => !/^_session(\.sig)?=/.test(pair)).join('; ');
     }
     return authorizationServer(req, res);
