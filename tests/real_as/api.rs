@@ -28,7 +28,7 @@ pub(crate) fn builder(server: &RealServer) -> Builder<Complete> {
 }
 
 pub(crate) fn feed(server: &RealServer) -> Feed {
-    Feed::new(&server.feed).poll_interval(POLL_INTERVAL)
+    Feed::new(&server.feed).bearer(&server.bearer).poll_interval(POLL_INTERVAL)
 }
 
 pub(crate) fn with_feed(server: &RealServer, feed: Feed) -> Builder<Complete> {

@@ -42,6 +42,18 @@ pub(crate) struct Session {
     pub(crate) id_token: Option<String>,
     /// The form that the authorization code was exchanged with.
     pub(crate) exchange: Vec<(&'static str, String)>,
+    /// The user's browser, after a login.
+    cookies: Cookies,
+}
+
+type Cookies = BTreeMap<String, String>;
+
+/// A client that can be deleted.
+#[derive(Debug)]
+pub(crate) struct Partner {
+    pub(crate) token: String,
+    uri: String,
+    secret: String,
 }
 
 impl Driver {
@@ -90,7 +102,8 @@ impl Driver {
             ("code_challenge_method", "S256"),
             ("login_hint", user),
         ]);
-        let back: BTreeMap<_, _> = self.browse(url).await.query_pairs().into_owned().collect();
+        let mut cookies = Cookies::new();
+        let back: BTreeMap<_, _> = self.browse(url, &mut cookies).await.query_pairs().into_owned().collect();
         assert_eq!((&back["state"], back["iss"].as_str()), (&state, self.endpoint("issuer")));
         let exchange = vec![
             ("grant_type", "authorization_code".to_owned()),
@@ -98,22 +111,33 @@ impl Driver {
             ("redirect_uri", REDIRECT_URI.to_owned()),
             ("code_verifier", verifier),
         ];
-        self.exchange(exchange).await.unwrap()
+        Session { cookies, ..self.exchange(exchange).await.unwrap() }
+    }
+
+    /// What the user does who ends the session at the server: the page that asks, and its form.
+    pub(crate) async fn log_out(&self, session: &Session) {
+        let mut cookies = session.cookies.clone();
+        let request = self.http.get(self.endpoint("end_session_endpoint"));
+        let response = request.header(COOKIE, header_of(&cookies)).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        keep(&response, &mut cookies);
+        let page = response.text().await.unwrap();
+        let (_, rest) = page.split_once(r#"name="xsrf" value=""#).expect(&page);
+        let form = [("xsrf", rest.split('"').next().unwrap()), ("logout", "yes")];
+        let body = Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = self.http.post(format!("{}/confirm", self.endpoint("end_session_endpoint")));
+        let request = request.header(COOKIE, header_of(&cookies)).body(body);
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        assert_eq!(request.send().await.unwrap().status(), 303);
     }
 
     /// Follows redirects with the cookies that come, until one leads back to the app.
-    async fn browse(&self, mut url: Url) -> Url {
-        let mut jar = BTreeMap::new();
+    async fn browse(&self, mut url: Url, jar: &mut Cookies) -> Url {
         for _ in 0..10 {
-            let cookies: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            let request = self.http.get(url.clone()).header(COOKIE, cookies.join("; "));
+            let request = self.http.get(url.clone()).header(COOKIE, header_of(jar));
             let response = request.send().await.unwrap();
             assert_eq!(response.status(), 303, "{url}");
-            jar.extend(response.headers().get_all(SET_COOKIE).iter().filter_map(|line| {
-                let (pair, _) = line.to_str().unwrap().split_once(';')?;
-                pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
-            }));
-            jar.retain(|_, value| !value.is_empty());
+            keep(&response, jar);
             url = url.join(response.headers()[LOCATION].to_str().unwrap()).unwrap();
             if url.as_str().starts_with(REDIRECT_URI) {
                 return url;
@@ -130,7 +154,7 @@ impl Driver {
         }
         let text = |name: &str| body[name].as_str().map(str::to_owned);
         let (access, refresh) = (text("access_token").unwrap(), text("refresh_token").unwrap());
-        Ok(Session { access, refresh, id_token: text("id_token"), exchange })
+        Ok(Session { access, refresh, id_token: text("id_token"), exchange, cookies: Cookies::new() })
     }
 
     pub(crate) async fn refresh(&self, session: &Session) -> Result<Session, String> {
@@ -155,6 +179,11 @@ impl Driver {
         self.control("revoke-client", json!({ "client_id": client })).await
     }
 
+    /// As an account page does where a user ends what an app was allowed.
+    pub(crate) async fn destroy_grant(&self, grant: &Value) {
+        self.control("destroy-grant", json!({ "grant_id": grant })).await;
+    }
+
     async fn control(&self, name: &str, body: Value) -> Value {
         let (status, body) =
             json(self.http.post(format!("{}/{name}", self.control)).body(body.to_string())).await;
@@ -168,6 +197,32 @@ impl Driver {
         counts[path][status.to_string()].as_u64().unwrap_or(0)
     }
 
+    /// A machine client that registers itself (RFC 7591) and gets a token; deletes itself (RFC 7592) when it is told to.
+    pub(crate) async fn partner(&self) -> Partner {
+        let metadata =
+            json!({"grant_types": ["client_credentials"], "response_types": [], "redirect_uris": []});
+        let request = self.http.post(self.endpoint("registration_endpoint"));
+        let request = request.header(CONTENT_TYPE, "application/json").body(metadata.to_string());
+        let (status, body) = json(request).await;
+        assert_eq!(status, 201, "{body}");
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        let form = [
+            ("grant_type", "client_credentials".to_owned()),
+            ("scope", BOTH.to_owned()),
+            ("resource", RS256.to_owned()),
+        ];
+        let client = (text("client_id"), text("client_secret"));
+        let (status, granted) = self.form("token_endpoint", (&client.0, &client.1), &form).await;
+        assert_eq!(status, 200, "{granted}");
+        let token = granted["access_token"].as_str().unwrap().to_owned();
+        Partner { token, uri: text("registration_client_uri"), secret: text("registration_access_token") }
+    }
+
+    pub(crate) async fn delete(&self, partner: &Partner) {
+        let request = self.http.delete(&partner.uri).bearer_auth(&partner.secret);
+        assert_eq!(request.send().await.unwrap().status(), 204);
+    }
+
     /// A request to an API.
     pub(crate) async fn get(&self, url: &str, token: Option<&str>) -> Response {
         let request = self.http.get(url);
@@ -178,9 +233,21 @@ impl Driver {
     }
 }
 
+fn header_of(cookies: &Cookies) -> String {
+    cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+}
+
+fn keep(response: &Response, cookies: &mut Cookies) {
+    cookies.extend(response.headers().get_all(SET_COOKIE).iter().filter_map(|line| {
+        let (pair, _) = line.to_str().unwrap().split_once(';')?;
+        pair.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    }));
+    cookies.retain(|_, value| !value.is_empty());
+}
+
 /// No connection is used twice: the server may be another one the next time.
 #[expect(clippy::disallowed_methods, reason = "the one place where this test opens connections")]
-fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     builder.pool_max_idle_per_host(0).timeout(std::time::Duration::from_secs(30)).build().unwrap()
 }

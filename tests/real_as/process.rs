@@ -17,6 +17,8 @@ const REQUIRE: &str = "TOWER_BEARER_REQUIRE_REAL_AS";
 pub(crate) struct RealServer {
     pub(crate) issuer: String,
     pub(crate) feed: String,
+    /// The token that reads the feed.
+    pub(crate) bearer: String,
     pub(crate) port: u16,
     child: Child,
     log: Arc<Mutex<String>>,
@@ -33,6 +35,16 @@ pub(crate) async fn shared() -> Option<&'static RealServer> {
     static SHARED: OnceLock<RealServer> = OnceLock::new();
     let get = || SHARED.get_or_init(|| RealServer::start(&[]));
     if is_possible().await { Some(aside(get).await) } else { None }
+}
+
+/// Runs tests that are written for Node. Whether they hold, and what they said.
+pub(crate) async fn node_test(file: &'static str) -> Option<(bool, String)> {
+    if !is_possible().await {
+        return None;
+    }
+    let run = move || Command::new("node").arg("--test").arg(file).current_dir(home()).output();
+    let output = aside(run).await.expect("node was there a moment ago");
+    Some((output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned()))
 }
 
 /// Whether everything needed is there. Says so loudly where it is not; libtest captures `eprintln!`, but not this.
@@ -73,13 +85,14 @@ impl RealServer {
             .expect("node was there a moment ago");
         let log = collect(child.stderr.take().unwrap());
         let ready = first_line(child.stdout.take().unwrap());
-        let mut server = Self { issuer: String::new(), feed: String::new(), port: 0, child, log };
+        let mut server =
+            Self { issuer: String::new(), feed: String::new(), bearer: String::new(), port: 0, child, log };
         let line = ready.recv_timeout(START_TIMEOUT).unwrap_or_default();
         let Ok(ready) = serde_json::from_str::<Value>(&line) else {
             panic!("no ready line within {START_TIMEOUT:?} but {line:?}");
         };
         let text = |name: &str| ready[name].as_str().expect(name).to_owned();
-        (server.issuer, server.feed) = (text("issuer"), text("feed"));
+        (server.issuer, server.feed, server.bearer) = (text("issuer"), text("feed"), text("bearer"));
         server.port = ready["port"].as_u64().and_then(|port| port.try_into().ok()).expect("port");
         server
     }

@@ -6,6 +6,8 @@ import { Provider, errors } from 'oidc-provider';
 import MemoryAdapter from 'oidc-provider/lib/adapters/memory_adapter.js';
 import LRU from 'oidc-provider/lib/helpers/lru.js';
 
+import { withGrantId } from '../../docs/authorization-servers/oidc-provider/feed.mjs';
+
 export const MACHINE = { client_id: 'machine', client_secret: 'machine-secret' };
 export const APP = { client_id: 'app', client_secret: 'app-secret', redirect_uri: 'http://127.0.0.1/callback' };
 const SCOPE = 'read:events write:events';
@@ -29,7 +31,7 @@ async function newKey({ alg, type, options }) {
   return { ...privateKey.export({ format: 'jwk' }), kid, alg, use: 'sig' };
 }
 
-export async function createProvider(issuer, ttl) {
+export async function createProvider(issuer, ttl, namesGrants) {
   const keys = await Promise.all(Object.values(ALGORITHMS).map(newKey));
 
   // The built-in store forgets after 1 000 records, a few hundred logins; a refresh token must not vanish in a long test.
@@ -60,14 +62,15 @@ export async function createProvider(issuer, ttl) {
     cookies: { keys: [randomBytes(32).toString('hex')] },
     findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
-    extraTokenClaims: (ctx, token) => (token.grantId ? { grant_id: token.grantId } : undefined),
+    extraTokenClaims: namesGrants ? withGrantId() : undefined,
     issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
-    expiresWithSession: () => false,
     rotateRefreshToken: true,
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
-      rpInitiatedLogout: { enabled: false },
+      registration: { enabled: true },
+      registrationManagement: { enabled: true },
+      rpInitiatedLogout: { enabled: true },
       userinfo: { enabled: false },
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
       resourceIndicators: {

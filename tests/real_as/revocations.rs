@@ -49,9 +49,15 @@ async fn replaying_an_authorization_code_ends_the_access_tokens_it_gave() {
     let Some(server) = process::shared().await else { return };
     let (api, driver) = (api::start(server).await, Driver::of(server).await);
     let session = driver.login("user-2", ES256, BOTH).await;
-    accepts(&api, &session.access).await;
+    let refreshed = driver.refresh(&session).await.unwrap();
+    let other = driver.login("user-2", ES256, BOTH).await;
+    for session in [&session, &refreshed, &other] {
+        accepts(&api, &session.access).await;
+    }
     assert_eq!(driver.exchange(session.exchange.clone()).await.unwrap_err(), "invalid_grant");
     comes_to_refuse(&api, &session.access).await;
+    refuses(&api, &refreshed.access, RejectionKind::Revoked).await;
+    accepts(&api, &other.access).await;
 }
 
 #[tokio::test]

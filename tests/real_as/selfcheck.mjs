@@ -46,6 +46,7 @@ function form(url, client, params) {
   return json(url, { method: 'POST', headers: { authorization: `Basic ${basic}` }, body: new URLSearchParams(params) });
 }
 
+const feed = (as, query = '', headers = {}) => json(`${as.feed}${query}`, { headers: { authorization: `Bearer ${as.bearer}`, ...headers } });
 const post = (url, body) => json(url, { method: 'POST', body: JSON.stringify(body) });
 
 function decode(token) {
@@ -155,15 +156,15 @@ async function checkFirstFlow(as, { meta }) {
   assert.notEqual(claims.jti, user.claims.jti);
   say('refresh: the refresh token rotates, the grant stays');
 
-  const before = await json(as.feed);
+  const before = await feed(as);
   assert.deepEqual([before.body.full, before.body.more, before.body.iss, before.body.revocations], [true, false, as.issuer, []]);
   near(before.body.as_of, unix());
   const { cursor } = before.body;
-  const again = await json(as.feed, { headers: { 'if-none-match': before.headers.get('etag') } });
+  const again = await feed(as, '', { 'if-none-match': before.headers.get('etag') });
   assert.equal(again.status, 304);
   say('feed: empty full state, 304 on its ETag');
 
-  const held = json(`${as.feed}?cursor=${cursor}&wait=25`).then((answer) => ({ ...answer, at: performance.now() }));
+  const held = feed(as, `?cursor=${cursor}&wait=25`).then((answer) => ({ ...answer, at: performance.now() }));
   await new Promise((resolve) => { setTimeout(resolve, 200); });
   const revoked = await form(meta.revocation_endpoint, app, { token: refreshed.body.refresh_token, token_type_hint: 'refresh_token' });
   assert.equal(revoked.status, 200);
@@ -176,7 +177,7 @@ async function checkFirstFlow(as, { meta }) {
   assert.equal(entry.exp, entry.at + TTL);
   say('RFC 7009 on the refresh token: grant_id by cursor, long poll woken');
 
-  const full = await json(as.feed, { headers: { 'if-none-match': before.headers.get('etag') } });
+  const full = await feed(as, '', { 'if-none-match': before.headers.get('etag') });
   assert.deepEqual([full.status, full.body.full, full.body.revocations], [200, true, [entry]]);
   assert.equal(full.headers.get('content-encoding'), 'gzip'); // fetch asks for it by itself
   say('the same entry in the full state, under a new ETag, gzipped');
@@ -197,7 +198,7 @@ async function checkReplays(as, { meta }, cursor) {
   const refresh = { grant_type: 'refresh_token', refresh_token: user.refresh_token };
   assert.equal((await form(meta.token_endpoint, as.clients.app, refresh)).status, 200);
   assert.equal((await form(meta.token_endpoint, as.clients.app, refresh)).status, 400);
-  let { body } = await json(`${as.feed}?cursor=${cursor}`);
+  let { body } = await feed(as, `?cursor=${cursor}`);
   assert.deepEqual(body.revocations.map(({ grant_id }) => grant_id), [user.claims.grant_id]);
   say('replay of a rotated refresh token: its grant is in the feed');
 
@@ -207,7 +208,7 @@ async function checkReplays(as, { meta }, cursor) {
   say('login_hint chooses the user, also with the cookies of another one');
 
   assert.equal((await form(meta.token_endpoint, as.clients.app, other.exchange)).status, 400);
-  ({ body } = await json(`${as.feed}?cursor=${body.cursor}`));
+  ({ body } = await feed(as, `?cursor=${body.cursor}`));
   assert.deepEqual(body.revocations.map(({ grant_id }) => grant_id), [other.claims.grant_id]);
   say('replay of an authorization code: its grant is in the feed');
 
@@ -223,7 +224,7 @@ async function checkFeed(as, cursor) {
   const client = await post(`${control}/revoke-client`, { client_id: 'machine' });
   const token = await post(`${control}/revoke-token`, { jti: 'j-1', exp: unix() + 60 });
   assert.deepEqual([client.status, token.status], [200, 200]);
-  const { body } = await json(`${as.feed}?cursor=${cursor}&wait=5`);
+  const { body } = await feed(as, `?cursor=${cursor}&wait=5`);
   assert.deepEqual(body.revocations, [client.body, token.body]);
   near(client.body.issued_before, unix());
   assert.equal(client.body.exp, client.body.issued_before + TTL);
@@ -232,25 +233,26 @@ async function checkFeed(as, cursor) {
   say('control: cut-off of a client, identifier of a token');
 
   const began = performance.now();
-  const quiet = await json(`${as.feed}?cursor=${body.cursor}&wait=1`);
+  const quiet = await feed(as, `?cursor=${body.cursor}&wait=1`);
   assert.ok(performance.now() - began > 900);
   assert.deepEqual([quiet.status, quiet.body.full, quiet.body.more, quiet.body.revocations], [200, false, false, []]);
   say('heartbeat: an empty answer after wait seconds');
 
-  assert.equal((await json(`${as.feed}?cursor=nonsense`)).status, 410);
+  assert.equal((await feed(as, `?cursor=nonsense`)).status, 410);
   say('an unknown cursor: 410');
 }
 
 async function checkPages() {
-  const as = await start('--page', '2', '--history', '3');
-  const { body: { cursor } } = await json(as.feed);
+  const as = await start('--page', '2');
+  const { body: { cursor } } = await feed(as);
   for (let n = 0; n < 5; n += 1) await post(`${as.issuer}/control/revoke-token`, { jti: `j-${n}`, exp: unix() + 60 });
-  const pages = [(await json(as.feed)).body];
-  while (pages.at(-1).more) pages.push((await json(`${as.feed}?cursor=${pages.at(-1).cursor}`)).body);
+  const pages = [(await feed(as)).body];
+  while (pages.at(-1).more) pages.push((await feed(as, `?cursor=${pages.at(-1).cursor}`)).body);
   assert.deepEqual(pages.map(({ full, more, revocations }) => [full, more, revocations.length]), [[true, true, 2], [true, true, 2], [true, false, 1]]);
-  assert.equal((await json(`${as.feed}?cursor=${pages.at(-1).cursor}`)).body.full, false);
-  assert.equal((await json(`${as.feed}?cursor=${cursor}`)).status, 410);
-  say('full state in pages; a cursor older than the history: 410');
+  assert.equal((await feed(as, `?cursor=${pages.at(-1).cursor}`)).body.full, false);
+  const since = (await feed(as, `?cursor=${cursor}`)).body;
+  assert.deepEqual([since.full, since.more, since.revocations.length], [false, true, 2]);
+  say('full state and delta in pages');
   as.child.stdin.end();
   const [code] = await as.exited;
   assert.equal(code, 0);
@@ -258,7 +260,7 @@ async function checkPages() {
 }
 
 async function stop(as) {
-  const held = fetch(`${as.feed}?cursor=${(await json(as.feed)).body.cursor}&wait=25`).catch(() => undefined);
+  const held = feed(as, `?cursor=${(await feed(as)).body.cursor}&wait=25`).catch(() => undefined);
   await new Promise((resolve) => { setTimeout(resolve, 50); });
   const began = performance.now();
   as.child.kill('SIGTERM');
@@ -285,7 +287,7 @@ try {
   assert.equal(second.issuer, first.issuer);
   const { kids } = await discover(second);
   assert.ok(kids.length === 4 && kids.every((kid) => !found.kids.includes(kid)));
-  assert.equal((await json(`${second.feed}?cursor=${cursor}`)).status, 410);
+  assert.equal((await feed(second, `?cursor=${cursor}`)).status, 410);
   assert.deepEqual((await json(`${second.issuer}/control/answers`)).body, { '/jwks': { 200: 1 }, '/revocations': { 410: 1 } });
   say('restart on the same port: other kids, the old cursor is gone (410)');
   await stop(second);

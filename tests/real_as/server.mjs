@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
 
-import { Feed } from './feed.mjs';
+import { RevocationFeed } from '../../docs/authorization-servers/oidc-provider/feed.mjs';
 import { APP, MACHINE, RESOURCES, createProvider, loginAndConsent } from './provider.mjs';
 
 // stdout carries the ready line and nothing else, but the library prints notices with console.info.
 console.log = console.info = console.debug = console.error;
 
-const DEFAULTS = { port: 0, ttl: 300, page: 500, history: 1000 };
+const DEFAULTS = { port: 0, ttl: 300, page: 500, file: '', claim: 'yes' };
+const FEED_BEARER = 'the-token-of-resource-servers';
 
 function readOptions() {
   const { values } = parseArgs({
@@ -17,13 +18,12 @@ function readOptions() {
   });
   return Object.fromEntries(Object.entries(DEFAULTS).map(([name, fallback]) => {
     const text = values[name] ?? process.env[`REAL_AS_${name.toUpperCase()}`] ?? String(fallback);
+    if (typeof fallback === 'string') return [name, text];
     const least = name === 'port' ? 0 : 1;
     if (!/^\d{1,9}$/.test(text) || Number(text) < least) throw new Error(`--${name}: not a number of at least ${least}: ${text}`);
     return [name, Number(text)];
   }));
 }
-
-const now = () => Math.floor(Date.now() / 1000);
 
 async function readJson(req) {
   const chunks = [];
@@ -36,14 +36,17 @@ function sendJson(res, status, body) {
   res.end(JSON.stringify(body));
 }
 
-/** Builds the feed entry that a control request asks for, or returns undefined if its body is unfit. */
+/** What an administrator may ask for. Throws a TypeError if the body is unfit. */
 const controls = {
-  '/control/revoke-client': ({ client_id }, ttl) => (typeof client_id === 'string' && client_id
-    ? { client_id, issued_before: now(), at: now(), exp: now() + ttl }
-    : undefined),
-  '/control/revoke-token': ({ jti, exp }) => (typeof jti === 'string' && jti && Number.isSafeInteger(exp)
-    ? { jti, at: now(), exp }
-    : undefined),
+  '/control/revoke-client': (feed, { client_id }) => feed.cutOff({ client_id }),
+  '/control/revoke-token': (feed, { jti, exp }) => feed.endToken({ jti, exp }),
+  // Not through the feed, but as an account page would: the feed must hear of it.
+  '/control/destroy-grant': async (feed, { grant_id }, provider) => {
+    const grant = await provider.Grant.find(grant_id);
+    if (!grant) throw new TypeError('no such grant');
+    await grant.destroy();
+    return { grant_id };
+  },
 };
 
 /** Counts the answers on the paths that resource servers ask by themselves, and tells. */
@@ -60,13 +63,14 @@ class Tally {
   }
 }
 
-async function control(req, res, path, feed, ttl) {
+async function control(req, res, path, feed, provider) {
   if (req.method !== 'POST') return sendJson(res, 405, { error: 'use POST' });
-  const body = await readJson(req).catch(() => null);
-  const entry = body && controls[path](body, ttl);
-  if (!entry) return sendJson(res, 400, { error: 'a JSON object with the documented members is needed' });
-  feed.add(entry);
-  return sendJson(res, 200, entry);
+  try {
+    return sendJson(res, 200, await controls[path](feed, await readJson(req), provider));
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof SyntaxError) return sendJson(res, 400, { error: error.message });
+    throw error;
+  }
 }
 
 async function main() {
@@ -83,11 +87,11 @@ async function main() {
   const { port } = server.address();
   const issuer = `http://127.0.0.1:${port}`;
 
-  const feed = new Feed({ issuer, pageSize: options.page, history: options.history });
-  const provider = await createProvider(issuer, options.ttl);
-  provider.on('grant.revoked', (ctx, grantId) => {
-    feed.add({ grant_id: grantId, at: now(), exp: now() + options.ttl });
+  const feed = new RevocationFeed({
+    issuer, lifetime: options.ttl, bearers: [FEED_BEARER], file: options.file || undefined, pageSize: options.page,
   });
+  const provider = await createProvider(issuer, options.ttl, options.claim === 'yes');
+  feed.listen(provider);
   const authorizationServer = provider.callback();
 
   const tally = new Tally();
@@ -96,13 +100,13 @@ async function main() {
     const url = new URL(req.url, issuer);
     tally.note(url.pathname, res);
     if (url.pathname === '/control/answers') return tally.tell(res);
-    if (url.pathname === '/revocations') return feed.handle(req, res, url);
-    if (Object.hasOwn(controls, url.pathname)) return control(req, res, url.pathname, feed, options.ttl);
+    if (url.pathname === '/revocations') return feed.handle(req, res);
+    if (Object.hasOwn(controls, url.pathname)) return control(req, res, url.pathname, feed, provider);
     if (url.pathname.startsWith('/interaction/')) return loginAndConsent(provider, req, res);
 
-    // No session outlives one authorization request: a client that reuses its cookie jar must be able to
+    // No session outlives one authorization request, but for being ended: a client that reuses its cookie jar must be able to
     // come back as another user, which the library would otherwise answer with a log-out form.
-    if (req.headers.cookie) {
+    if (req.headers.cookie && !url.pathname.startsWith('/session/')) {
       req.headers.cookie = req.headers.cookie.split(/;\s*/).filter((pair) => !/^_session(\.sig)?=/.test(pair)).join('; ');
     }
     return authorizationServer(req, res);
@@ -122,6 +126,7 @@ async function main() {
     issuer,
     port,
     feed: `${issuer}/revocations`,
+    bearer: FEED_BEARER,
     clients: { machine: MACHINE, app: APP },
     resources: RESOURCES,
   })}\n`);
