@@ -95,11 +95,24 @@ def log_axis(picture, left, top, width, height, low, high, label):
     return place
 
 
-def rows_of_bars(name, title, subtitle, rows, low, high, label=short, left=330):
-    """One bar a row on a logarithmic axis: (words, value, class), or (words,) for a heading."""
+def linear_axis(picture, left, top, width, height, high, label):
+    """Quarters of `high`; returns where a value is."""
+    place = lambda value: left + width * value / high
+    for quarter in range(5):
+        picture.path(f"M{place(high * quarter / 4):.1f} {top}V{top + height}", "grid")
+        picture.text(place(high * quarter / 4), top + height + 16, label(high * quarter / 4), "small", "middle")
+    return place
+
+
+def rows_of_bars(name, title, subtitle, rows, low, high, left):
+    """One bar a row: (words, value, class), or (words,) for a heading. The axis is logarithmic unless it begins at zero."""
     step, top, width = 20, 64, 520
     picture = Picture(title, subtitle, left + width + 90, top + step * len(rows) + 40)
-    place = log_axis(picture, left, top, width, step * len(rows), low, high, label)
+    height = step * len(rows)
+    if low:
+        place = log_axis(picture, left, top, width, height, low, high, axis_time)
+    else:
+        place = linear_axis(picture, left, top, width, height, high, axis_time)
     for at, row in enumerate(rows):
         y = top + step * at
         if len(row) == 1:
@@ -109,7 +122,7 @@ def rows_of_bars(name, title, subtitle, rows, low, high, label=short, left=330):
         picture.text(left - 8, y + 14, words, "", "end")
         if value is not None:
             picture.box(left, y + 3, place(value) - left, step - 6, kind)
-            picture.text(place(value) + 5, y + 14, label(value), "small")
+            picture.text(place(value) + 5, y + 14, short(value), "small")
     picture.write(name)
 
 
@@ -142,7 +155,9 @@ def peers_picture():
 
 
 def axis_time(ns):
-    return f"{ns:.0f} ns" if ns < 1000 else f"{ns / 1000:.0f} µs" if ns < 1e6 else f"{ns / 1e6:.0f} ms"
+    if ns == 0:
+        return "0"
+    return f"{ns:.0f} ns" if ns < 1000 else f"{ns / 1000:g} µs" if ns < 1e6 else f"{ns / 1e6:.0f} ms"
 
 
 def label_of(name):
@@ -156,15 +171,16 @@ def latency_picture():
     rows = [("A token that comes again, over the bare service",)]
     for words, key in [("any token", "overhead_ns"), ("a scope asked for", "overhead_with_scope_ns"), ("and a revocation feed", "overhead_with_feed_ns"), ("1 000 tokens in turn", "overhead_1k_ns")]:
         rows.append((words, repeat.get(key), "bin"))
+    # Only when something was revoked since.
     million = get(HOT, "revocation.lookup_1m_ns.absent")
-    rows.append(("when something was revoked since: look-up among 1 000 000", million, "bin"))
+    rows.append(("besides that, a look-up among 1 000 000", million, "bin"))
     rows.append(("Refused before any cryptography, besides the answer",))
     for key, row in refused.items():
         rows.append((key.replace("_", " ").replace("none", "alg none"), max(row["ns"], 1), "bin"))
     rows.append(("A token seen for the first time, over the bare service",))
     for algorithm in ALGORITHMS:
         rows.append((algorithm, peer(algorithm, "first", "tower-bearer", "over_bare_ns"), "bin"))
-    rows_of_bars("latency", "What each way costs", f"CPU time, logarithmic. {on(HOT)}", rows, 10, 1e5, label=short)
+    rows_of_bars("latency", "What each way costs", f"CPU time, logarithmic. {on(HOT)}", rows, 10, 1e5, 330)
 
 
 def scaling_picture():
@@ -232,7 +248,7 @@ def wire_picture():
         kind = "other" if row["what"] == "without the check" or "gateway" not in proxy else "bin"
         rows.append((row["what"], row["cpu_us"] * 1000, kind))
     if rows:
-        rows_of_bars("wire", "A proxied request over the wire", f"CPU time of the proxy's process, RS256, logarithmic. {on(WIRE)}", rows, 1000, 1e6, left=220)
+        rows_of_bars("wire", "A proxied request over the wire", f"CPU time of the proxy's process, RS256. {on(WIRE)}", rows, 0, 1000 * nice(max(row["cpu_us"] for row in WIRE["rows"])), 220)
 
 
 # === Tables ===
@@ -322,7 +338,7 @@ def peers_tables():
 def first_table():
     rows = [
         (name, f"{row['ratio_to_floor']:.3f} ×", short(row["overhead_ns"]), f"{row['ratio_to_hand_written']:.3f} ×", f"{row['allocs']:.0f}")
-        for name, row in HOT.get("first", {}).items()
+        for name, row in sorted(HOT.get("first", {}).items(), key=lambda one: [*ALGORITHMS, "PS256"].index(one[0]))
     ]
     return table(["first sight", "over the signature alone", "more than it", "of jsonwebtoken by hand", "allocations"], rows)
 

@@ -1,5 +1,7 @@
 //! What figures were measured on: read while they are, and kept beside them.
 
+#![allow(unreachable_pub, reason = "as in measure.rs")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -8,6 +8,7 @@
 //! processor's nearest caches do not know their places.
 
 #![allow(unreachable_pub, reason = "as in measure.rs")]
+#![allow(clippy::disallowed_methods, reason = "a bench may look at the clock, and wait")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
