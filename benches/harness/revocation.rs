@@ -84,7 +84,7 @@ async fn pause() {
 }
 
 async fn until_it_has(api: &ResourceServer, count: u64) {
-    for _ in 0..3000 {
+    for _ in 0..30_000 {
         // An estimate, of those that came in last.
         if api.health().issuers[0].feeds[0].identifiers >= count - count / 1000 - 1 {
             return;
@@ -110,7 +110,9 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("tower-bearer-bench-{}", std::process::id()));
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench/snapshots");
+        // Of a run that was broken off.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         Self(folder)
     }

@@ -5,6 +5,8 @@
 //! `cargo run --release --locked --manifest-path benches/peers/Cargo.toml --target-dir target/peers`. It prints Markdown and
 //! writes `target/bench/peers.json`. Every stack must admit the good token and refuse five bad ones before it is measured.
 
+#![allow(clippy::disallowed_methods, reason = "a bench, and what others do")]
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;

@@ -2,6 +2,8 @@
 //! every request with the same few bytes, and tokens. Prints one line of JSON when all is there, and runs until its input
 //! ends.
 
+#![allow(clippy::disallowed_methods, reason = "what a bench fetches has no limits")]
+
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
