@@ -195,7 +195,8 @@ def run(folder):
     good = all_tokens.read_text().splitlines()[0]
     one = folder / "one.txt"
     one.write_text(good + "\n")
-    bad = {"tampered with": (folder / "bad.txt").read_text().strip(), "no token": "garbage"}
+    own = lambda name: (folder / name).read_text().strip()
+    bad = {"signed for another": own("bad.txt"), "expired": own("expired.txt"), "no token": "garbage"}
     left_out, sound, proxies = [], [], []
     try:
         proxies = start_all(folder, world, left_out)

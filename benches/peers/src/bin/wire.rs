@@ -41,7 +41,7 @@ async fn answer(mut socket: TcpStream) -> io::Result<()> {
     }
 }
 
-/// `wire FOLDER COUNT`: writes `keys.json`, `bad.txt` and `tokens.txt` with so many tokens.
+/// `wire FOLDER COUNT`: writes `keys.json`, `bad.txt`, `expired.txt`, and `tokens.txt` with so many tokens.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
     let arguments: Vec<_> = std::env::args().collect();
@@ -51,14 +51,14 @@ async fn main() -> io::Result<()> {
     let keys = reqwest::get(server.jwks_url()).await.and_then(reqwest::Response::error_for_status);
     let keys = keys.map_err(io::Error::other)?.bytes().await.map_err(io::Error::other)?;
     std::fs::write(folder.join("keys.json"), keys)?;
-    let mint = |n: usize| {
-        let token = Token::new(AUDIENCE)
+    let token = |n: usize| {
+        Token::new(AUDIENCE)
             .subject(&format!("auth0|5f7c8ec7c33c6c004bbafe{n:05}"))
             .client("my_client_id_of_32_characters_xx")
             .claim("scope", "openid profile email read:events write:events delete:events offline_access")
-            .claim("permissions", json!(["read:events", "write:events", "delete:events", "read:users"]));
-        server.mint(token)
+            .claim("permissions", json!(["read:events", "write:events", "delete:events", "read:users"]))
     };
+    let mint = |n: usize| server.mint(token(n));
     let tokens: String = (0..count).map(|n| mint(n) + "\n").collect();
     std::fs::write(folder.join("tokens.txt"), tokens)?;
     // A good token under a bad signature.
@@ -66,6 +66,8 @@ async fn main() -> io::Result<()> {
     let (start, signature) = (good.rsplit_once('.'), other.rsplit_once('.'));
     let (Some((start, _)), Some((_, signature))) = (start, signature) else { panic!("a token has dots") };
     std::fs::write(folder.join("bad.txt"), format!("{start}.{signature}\n"))?;
+
+    std::fs::write(folder.join("expired.txt"), server.mint(token(0).issued_at(1_700_000_000)) + "\n")?;
 
     let upstream = TcpListener::bind("127.0.0.1:0").await?;
     let world = json!({
