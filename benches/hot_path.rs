@@ -29,6 +29,8 @@ use tower_bearer::{AccessToken, Algorithm, Feed, Policy, Protected, ResourceServ
 mod hand_written;
 #[path = "harness/measure.rs"]
 mod measure;
+#[path = "harness/revocation.rs"]
+mod revocation;
 #[path = "harness/threads.rs"]
 mod threads;
 use measure::{Bench, Figures, bytes_of, measure, poll_once, table, write_json};
@@ -380,6 +382,9 @@ async fn main() {
     }
     if wanted("typed") {
         found.insert("typed".to_owned(), typed(&world).await);
+    }
+    if wanted("revocation") {
+        found.insert("revocation".to_owned(), revocation::revocation(&world).await);
     }
     if named.is_empty() {
         write_json("hot_path", &found.into());

@@ -13,7 +13,11 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
+
+#[path = "machine.rs"]
+mod machine;
 
 /// How long one batch runs, about.
 const BATCH_NS: f64 = 2e6;
@@ -25,6 +29,10 @@ thread_local! {
     static BYTES: Cell<i64> = const { Cell::new(0) };
 }
 
+/// Blocks from this size on are counted for all threads together: none of them is of a request.
+const LARGE: usize = 4096;
+static LARGE_BYTES: AtomicI64 = AtomicI64::new(0);
+
 struct Counting;
 
 // Counts, and leaves everything else to the system's allocator.
@@ -32,11 +40,17 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
         let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() + taken(layout)));
+        if layout.size() >= LARGE {
+            LARGE_BYTES.fetch_add(taken(layout), Ordering::Relaxed);
+        }
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         let _ = BYTES.try_with(|bytes| bytes.set(bytes.get() - taken(layout)));
+        if layout.size() >= LARGE {
+            LARGE_BYTES.fetch_sub(taken(layout), Ordering::Relaxed);
+        }
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -54,6 +68,24 @@ pub fn bytes_of(work: impl FnOnce()) -> i64 {
     let before = BYTES.get();
     work();
     BYTES.get() - before
+}
+
+/// Bytes in large blocks, of all threads.
+pub fn large_bytes() -> i64 {
+    LARGE_BYTES.load(Ordering::Relaxed)
+}
+
+/// CPU time of all threads in nanoseconds.
+#[cfg(target_os = "linux")]
+pub fn cpu_ns_of_process() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// As [`cpu_ns`] there.
+#[cfg(not(target_os = "linux"))]
+pub fn cpu_ns_of_process() -> f64 {
+    cpu_ns()
 }
 
 /// CPU time of this thread in nanoseconds.
@@ -158,11 +190,13 @@ pub fn table(title: &str, figures: &[Figures]) -> String {
     text
 }
 
-/// Writes to `target/bench/NAME.json`.
-pub fn write_json(name: &str, value: &serde_json::Value) {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+/// Writes to `target/bench/NAME.json`, with what it was measured on.
+pub fn write_json(name: &str, figures: &serde_json::Value) {
+    let folder = machine::root().join("target/bench");
     std::fs::create_dir_all(&folder).expect("a folder for figures");
-    let text = serde_json::to_string_pretty(value).expect("figures are JSON");
+    let mut all = figures.clone();
+    all["machine"] = machine::look();
+    let text = serde_json::to_string_pretty(&all).expect("figures are JSON");
     std::fs::write(folder.join(format!("{name}.json")), text + "\n").expect("figures are written");
 }
 
