@@ -124,7 +124,10 @@ impl Puller {
     /// One that has not run yet and asks for everything, to take the place of this one.
     pub(crate) fn afresh(&self) -> Self {
         let (issuer, revocations) = (Arc::clone(&self.issuer), Arc::clone(&self.revocations));
-        Self::new(issuer, revocations, self.assignment.clone(), self.around.clone())
+        let mut puller = Self::new(issuer, revocations, self.assignment.clone(), self.around.clone());
+        // What was told to this one may not have been taken in.
+        puller.asker.forget();
+        puller
     }
 
     /// The source, as it is shown.

@@ -52,18 +52,14 @@ async fn operations_are_logged_with_method_and_path() {
     tenant.list("grants", "read:grants").await;
     let logged = tenant.logged("sapi").await;
     let seen: Vec<_> = logged.iter().map(|entry| &entry["details"]).collect();
-    let operation = |request: Value, status: u16| {
-        json!({ "request": request, "response": { "statusCode": status } })
-    };
+    let operation =
+        |request: Value, status: u16| json!({ "request": request, "response": { "statusCode": status } });
     let expected = [
         operation(
             json!({ "method": "delete", "path": format!("/api/v2/client-grants/{grant}"), "query": {} }),
             204,
         ),
-        operation(
-            json!({ "method": "delete", "path": "/api/v2/grants", "query": { "user_id": USER } }),
-            204,
-        ),
+        operation(json!({ "method": "delete", "path": "/api/v2/grants", "query": { "user_id": USER } }), 204),
         operation(
             json!({ "method": "post", "path": "/api/v2/blacklists/tokens", "query": {}, "body": body }),
             204,
@@ -117,7 +113,8 @@ async fn a_page_has_at_most_a_hundred() {
     }
     let size = async |query: &str| kinds(&tenant.list(&format!("logs{query}"), "read:logs").await).len();
     assert_eq!((size("").await, size("?take=100").await), (50, 100));
-    for query in ["take=101", "take=0", "from=900", "from=900000000000000000000102", "from=x", "sort=name:1"] {
+    for query in ["take=101", "take=0", "from=900", "from=900000000000000000000102", "from=x", "sort=name:1"]
+    {
         let answer = tenant.call(Method::GET, &format!("logs?{query}"), "read:logs", None).await;
         assert_eq!(answer.status, 400, "{query}");
     }

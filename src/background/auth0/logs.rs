@@ -114,11 +114,13 @@ impl State {
         round: &Round<'_>,
     ) -> Result<(), Auth0Error> {
         let Page { entries, date } = self.search("date:1", limits::AUTH0_PAGE, round).await?;
+        let checkpoint = self.known.logs.as_ref().and_then(|place| place.after.as_deref());
+        let is_there = entries.iter().any(|entry| Some(entry.id()) == checkpoint);
         // By date is not quite the order of the checkpoints. Longer ids are later ones.
         let oldest = entries.into_iter().min_by(|a, b| (a.id().len(), a.id()).cmp(&(b.id().len(), b.id())));
         let place = self.known.logs.get_or_insert_default();
         let is_later = |entry: &Entry| entry.date().is_none_or(|date| date.as_secs() > place.seen);
-        if may_lack && (refused || oldest.as_ref().is_none_or(is_later)) {
+        if may_lack && (refused || !is_there && oldest.as_ref().is_none_or(is_later)) {
             tracing::warn!(
                 issuer = %round.issuer,
                 "the tenant's log no longer goes back to where it was read: tokens from before what it keeps are cut off"

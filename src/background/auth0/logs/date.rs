@@ -31,7 +31,8 @@ pub(super) fn parse(text: &str) -> Option<UnixTime> {
         }
         None => (rest, false),
     };
-    let seconds = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second.min(59) - offset(rest)?;
+    let seconds =
+        days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second.min(59) - offset(rest)?;
     let date = UnixTime::from_secs(seconds);
     Some(if has_fraction { date.plus(Duration::from_secs(1)) } else { date })
 }

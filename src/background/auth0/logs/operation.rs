@@ -22,7 +22,9 @@ pub(super) fn endings(entry: &Entry) -> Vec<Ending> {
     let ending = match (method.to_ascii_lowercase().as_str(), segments.as_slice()) {
         ("delete", ["client-grants", id]) => Ending::ClientGrant((*id).to_owned()),
         ("delete", ["grants", id]) => Ending::UserGrant((*id).to_owned()),
-        ("delete", ["grants"]) => user_in(entry, query).map_or(Ending::Unclear, |user| Ending::of_user(&user)),
+        ("delete", ["grants"]) => {
+            user_in(entry, query).map_or(Ending::Unclear, |user| Ending::of_user(&user))
+        }
         ("delete", ["users", user])
         | ("delete" | "post", ["users", user, "sessions" | "refresh-tokens" | "revoke-access"]) => {
             Ending::of_user(user)
@@ -62,10 +64,8 @@ fn refresh_tokens(body: Option<&Value>) -> Vec<Ending> {
     let owned = |key| member(key).and_then(name).map(str::to_owned);
     let parties = Parties { user: owned("user_id"), client: owned("client_id"), audience: owned("audience") };
     let ids = member("ids").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let mut endings: Vec<_> = ids
-        .iter()
-        .map(|id| name(id).map_or(Ending::Unclear, |id| Ending::Origin(id.to_owned())))
-        .collect();
+    let mut endings: Vec<_> =
+        ids.iter().map(|id| name(id).map_or(Ending::Unclear, |id| Ending::Origin(id.to_owned()))).collect();
     if parties.user.is_some() || parties.client.is_some() {
         endings.push(Ending::Of(parties));
     }
@@ -134,9 +134,22 @@ mod tests {
             texts.prop_map(Value::from),
         ];
         let names = prop_oneof![
-            Just("details"), Just("request"), Just("method"), Just("path"), Just("query"), Just("body"),
-            Just("user_id"), Just("client_id"), Just("audience"), Just("date"), Just("ids"), Just("jti"),
-            Just("access_token_jti"), Just("blocked"), Just("refresh_token"), Just("session_id"),
+            Just("details"),
+            Just("request"),
+            Just("method"),
+            Just("path"),
+            Just("query"),
+            Just("body"),
+            Just("user_id"),
+            Just("client_id"),
+            Just("audience"),
+            Just("date"),
+            Just("ids"),
+            Just("jti"),
+            Just("access_token_jti"),
+            Just("blocked"),
+            Just("refresh_token"),
+            Just("session_id"),
         ];
         leaf.prop_recursive(5, 64, 8, move |inner| {
             prop_oneof![
