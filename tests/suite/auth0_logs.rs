@@ -57,14 +57,14 @@ fn five(issuer: &AuthorizationServer) -> Vec<String> {
     ]
 }
 
-fn operation(method: &str, path: &str, body: Value) -> Value {
+fn operation(method: &str, path: &str, body: &Value) -> Value {
     let request = json!({ "method": method, "path": format!("/api/v2/{path}"), "query": {}, "body": body });
     // Who did it loses nothing.
     json!({ "user_id": "auth0|u2", "client_id": "tv", "details": { "request": request } })
 }
 
 fn removal(path: &str) -> (&'static str, Value) {
-    ("sapi", operation("delete", path, Value::Null))
+    ("sapi", operation("delete", path, &Value::Null))
 }
 
 const NONE: [u16; 5] = [200; 5];
@@ -81,20 +81,20 @@ fn rows() -> Vec<((&'static str, Value), [u16; 5])> {
         value["details"] = json!({ "audience": audience, "credential_id": "dcr_1" });
         value
     };
-    let post = |path: &str, body: Value| ("sapi", operation("post", path, body));
-    let patch = |body: Value| ("sapi", operation("patch", "users/auth0%7Cu1", body));
+    let post = |path: &str, body: Value| ("sapi", operation("post", path, &body));
+    let patch = |body: Value| ("sapi", operation("patch", "users/auth0%7Cu1", &body));
     let query = |name: &str| {
-        let mut entry = operation("delete", "grants", Value::Null);
+        let mut entry = operation("delete", "grants", &Value::Null);
         entry["details"]["request"][name] = json!({ "user_id": USER });
         ("sapi", entry)
     };
     let at_full_url = {
-        let mut entry = operation("DELETE", "", Value::Null);
+        let mut entry = operation("DELETE", "", &Value::Null);
         entry["details"]["request"]["path"] = "https://tenant.example/api/v2/users/auth0|u1?x=1".into();
         ("sapi", entry)
     };
     let strange_path = {
-        let mut entry = operation("delete", "", Value::Null);
+        let mut entry = operation("delete", "", &Value::Null);
         entry["details"]["request"]["path"] = json!(["users", USER]);
         ("sapi", entry)
     };
@@ -129,7 +129,7 @@ fn rows() -> Vec<((&'static str, Value), [u16; 5])> {
         (patch(json!({ "blocked": false })), NONE),
         (patch(json!({ "name": "blocked" })), NONE),
         (post("users/auth0%7Cu1/revoke-access", json!({})), THE_USER),
-        (post("refresh-tokens/revoke", user.clone()), THE_USER),
+        (post("refresh-tokens/revoke", user), THE_USER),
         (post("refresh-tokens/revoke", both.clone()), BOTH),
         (
             post(
@@ -302,7 +302,7 @@ async fn tokens_are_named_too() {
             "sertft",
             &user,
             of_session.clone(),
-            ("sapi", operation("post", "refresh-tokens/revoke", revoked)),
+            ("sapi", operation("post", "refresh-tokens/revoke", &revoked)),
             true,
         ),
         ("sertft", &user, of_session.clone(), ("ferrt", end_of_family), true),
@@ -393,9 +393,9 @@ async fn an_empty_log_is_read_from_its_beginning() {
     let (world, _server) = script.world().await;
     world.poll().await;
     let tokens = five(&world.issuer);
-    script.add("sdu", json!({ "user_id": USER }), &world.clock);
-    script.add("s", json!({}), &world.clock);
-    script.add("srrt", json!({ "client_id": "partner" }), &world.clock);
+    script.add("sdu", &json!({ "user_id": USER }), &world.clock);
+    script.add("s", &json!({}), &world.clock);
+    script.add("srrt", &json!({ "client_id": "partner" }), &world.clock);
     world.poll().await;
     assert_eq!(statuses(&world, &tokens).await, [401, 401, 200, 401, 401]);
 }
@@ -430,16 +430,19 @@ async fn what_a_hole_in_the_log_may_have_ended_is_cut_off() {
     }
 }
 
+/// Status and body; without one, what there is.
+type Instead = (u16, Option<String>);
+
 /// A tenant whose log is written here.
 #[derive(Clone, Default)]
 struct Tenant {
     entries: Arc<Mutex<Vec<Value>>>,
     /// What it answers instead.
-    trouble: Arc<Mutex<Option<(u16, Option<String>)>>>,
+    trouble: Arc<Mutex<Option<Instead>>>,
 }
 
 impl Tenant {
-    fn add(&self, kind: &str, members: Value, clock: &ManualClock) {
+    fn add(&self, kind: &str, members: &Value, clock: &ManualClock) {
         let secs = clock.wall().as_secs().unsigned_abs();
         let date = httpdate::HttpDate::from(std::time::UNIX_EPOCH + Duration::from_secs(secs)).to_string();
         let time = date.split(' ').nth(4).unwrap().to_owned();
@@ -524,14 +527,14 @@ async fn trouble_keeps_what_is_known_and_says_so() {
     for (status, body, expected) in table {
         let script = Tenant::default();
         let clock = clock();
-        script.add("s", json!({}), &clock);
+        script.add("s", &json!({}), &clock);
         let (world, _server) = script.world().await;
         let tokens = five(&world.issuer);
-        script.add("sdu", json!({ "user_id": "auth0|u2" }), &world.clock);
+        script.add("sdu", &json!({ "user_id": "auth0|u2" }), &world.clock);
         world.poll().await;
         assert_eq!(statuses(&world, &tokens).await, [200, 200, 401, 200, 200]);
         script.fail(status, body.clone());
-        script.add("sdu", json!({ "user_id": USER }), &world.clock);
+        script.add("sdu", &json!({ "user_id": USER }), &world.clock);
         let feed = || world.api.health().issuers[0].feeds[0].clone();
         let is_told = || feed().last_error.is_some_and(|said| said.contains(expected));
         world.patiently(world.until(|_| is_told() && feed().state == FreshnessState::Stale)).await;
@@ -571,13 +574,13 @@ async fn a_long_log_is_read_over_several_polls() {
     let (world, server) = script.world().await;
     let tokens = five(&world.issuer);
     let at = world.clock.clone();
-    script.add("s", json!({}), &at);
+    script.add("s", &json!({}), &at);
     world.poll().await;
     for number in 0..12_000 {
         let user = if number == 10 { "auth0|u2" } else { "nobody" };
-        script.add("sdu", json!({ "user_id": user }), &at);
+        script.add("sdu", &json!({ "user_id": user }), &at);
     }
-    script.add("sdu", json!({ "user_id": USER }), &at);
+    script.add("sdu", &json!({ "user_id": USER }), &at);
     for polls in 1..=2 {
         let asked = server.asked().len();
         world.settle(2).await;
@@ -602,7 +605,7 @@ async fn a_hole_of_which_the_server_says_nothing_is_noticed() {
         let clock = clock();
         let server = issuer(&clock).await;
         let tenant = script.serve(&clock).await;
-        script.add("s", json!({}), &clock);
+        script.add("s", &json!({}), &clock);
         let path = folder.0.join(format!("{is_lost}.bin"));
         let day = Duration::from_secs(86_400);
         let start = async || {
@@ -616,7 +619,7 @@ async fn a_hole_of_which_the_server_says_nothing_is_noticed() {
         clock.advance(day * 2);
         if is_lost {
             for _ in 0..3 {
-                script.add("s", json!({}), &clock);
+                script.add("s", &json!({}), &clock);
             }
             script.entries.lock().unwrap().drain(..2);
         }
@@ -649,4 +652,43 @@ async fn a_log_that_may_not_be_read_keeps_nothing_from_the_other_parts() {
     world.poll_in_vain().await;
     assert!(world.last_error().unwrap().contains("scope read:logs"));
     assert_eq!(world.status(&token).await, 401);
+}
+
+/// What one operation sent may be in the log, so that a page has no bound.
+#[tokio::test]
+async fn a_page_that_is_too_large_is_read_entry_by_entry() {
+    let script = Tenant::default();
+    let (world, server) = script.world().await;
+    let tokens = five(&world.issuer);
+    let large = json!({ "details": { "body": "x".repeat(20 * 1024 * 1024) } });
+    script.add("s", &json!({}), &world.clock);
+    world.poll().await;
+    script.add("s", &large, &world.clock);
+    script.add("sdu", &json!({ "user_id": USER }), &world.clock);
+    script.add("s", &large, &world.clock);
+    world.poll().await;
+    assert_eq!(statuses(&world, &tokens).await, THE_USER);
+    let single = server.asked().iter().filter(|asked| asked.query.ends_with("take=1")).count();
+    assert_eq!((single, world.last_error()), (1, None));
+}
+
+/// Everything is asked for again after a task that panicked or an entry for which there was no room: what the log said is
+/// said again then, and nothing of the log is read twice.
+#[tokio::test]
+async fn what_the_log_said_is_told_again_where_everything_is_asked_for() {
+    let script = Tenant::default();
+    let (world, server) = script.world().await;
+    let tokens = five(&world.issuer);
+    script.add("s", &json!({}), &world.clock);
+    world.poll().await;
+    script.add("sdu", &json!({ "user_id": USER }), &world.clock);
+    world.poll().await;
+    // Three failures in a row, and the next question is for everything.
+    script.fail(500, None);
+    world.patiently(world.until(|world| world.feed_age().unwrap() > 31.0)).await;
+    script.recover();
+    world.patiently(world.until(|world| world.feed_age().unwrap() < 10.0)).await;
+    assert_eq!(statuses(&world, &tokens).await, THE_USER);
+    let beginnings = server.asked().iter().filter(|asked| asked.query.contains("sort=date%3A-1")).count();
+    assert_eq!(beginnings, 1, "the checkpoint stays");
 }

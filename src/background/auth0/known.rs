@@ -108,6 +108,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_before_there_was_a_log_is_read() {
+        let old = "{\"clients\":{\"a\":{}},\"users\":{}}";
+        let known = Known::read(old);
+        assert_eq!((known.clients.len(), &known.logs), (1, &None));
+        assert_eq!(known.write(), old);
+        for place in ["{\"seen\":7}", "{\"after\":\"900\",\"seen\":7}"] {
+            let known = Known { logs: Some(serde_json::from_str(place).unwrap()), ..Known::default() };
+            assert_eq!(Known::read(&known.write()), known);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_nothing() {
         for text in
             ["", "c42", "[]", "{}", "{\"clients\":{}}", "{\"clients\":{\"a\":{\"i\":{}}},\"users\":{}}"]

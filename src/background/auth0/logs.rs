@@ -125,7 +125,7 @@ impl State {
                 issuer = %round.issuer,
                 "the tenant's log no longer goes back to where it was read: tokens from before what it keeps are cut off"
             );
-            let at = oldest.as_ref().map_or(after(date), |entry| entry.cut_off(date));
+            let at = oldest.as_ref().map_or_else(|| after(date), |entry| entry.cut_off(date));
             self.cut_off_audiences(at, news);
         }
         let place = self.known.logs.get_or_insert_default();
