@@ -580,12 +580,13 @@ async fn a_long_log_is_read_over_several_polls() {
     let at = world.clock.clone();
     script.add("s", &json!({}), &at);
     world.poll().await;
-    for number in 0..12_000 {
+    for number in 0..17_000 {
         let user = if number == 10 { "auth0|u2" } else { "nobody" };
         script.add("sdu", &json!({ "user_id": user }), &at);
     }
     script.add("sdu", &json!({ "user_id": USER }), &at);
-    for polls in 1..=2 {
+    // On time each, as long as it goes on.
+    for polls in 1..=3 {
         let asked = server.asked().len();
         world.settle(2).await;
         world.clock.advance(POLL);
