@@ -114,6 +114,20 @@ pub(crate) const AUTH0_PAGE: usize = 100;
 pub(crate) const AUTH0_PAGES: usize = 10_000;
 /// Grants that are remembered in a snapshot.
 pub(crate) const AUTH0_KEPT_GRANTS: usize = 1000;
+/// One page of Auth0's log, in bytes: its entries hold what was sent to the Management API, a megabyte at most each.
+pub(crate) const AUTH0_LOG_PAGE_BYTES: usize = 32 * 1024 * 1024;
+/// Pages of the log that one poll reads.
+pub(crate) const AUTH0_LOG_PAGES: usize = 50;
+/// For how long every tenant keeps its log at least.
+pub(crate) const AUTH0_LOG_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// How exactly it is remembered until when the log was read.
+pub(crate) const AUTH0_LOG_STEP: Duration = Duration::from_secs(600);
+/// Tokens of which it is remembered who received them.
+pub(crate) const AUTH0_EXCHANGES: usize = 20_000;
+/// Revocations that are remembered to be told again.
+pub(crate) const AUTH0_TOLD: usize = 20_000;
+/// Time between two notes in our log on the same trouble with the tenant's.
+pub(crate) const AUTH0_TELLING: Duration = Duration::from_secs(600);
 /// An answer of a token endpoint, in bytes.
 pub(crate) const TOKEN_ANSWER_BYTES: usize = 64 * 1024;
 /// A token of client credentials is used for this long where its `expires_in` is missing.

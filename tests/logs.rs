@@ -16,7 +16,8 @@ use tower_bearer::{Auth0, ClientCredentials, RejectionKind as Kind, ResourceServ
 #[path = "suite/world.rs"]
 mod world;
 
-use world::{AUDIENCE, World, ask, builder, clock, feed, issuer, request, token};
+use serde_json::json;
+use world::{AUDIENCE, POLL, World, ask, builder, clock, feed, issuer, request, token};
 
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -224,4 +225,39 @@ async fn an_auth0_tenant_is_watched_without_telling_secrets() {
     assert!(!shown.contains(secret) && !shown.contains("Bearer ey"), "{shown}");
     let encoded = base64_simd::STANDARD.encode_to_string(format!("watcher:{secret}"));
     assert!(!shown.contains(&encoded));
+}
+
+/// What a tenant's log says and is not understood is told now and then, without a word on whom it was about.
+#[tokio::test]
+async fn trouble_with_a_tenants_log_is_told_now_and_then() {
+    let said = captured();
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let (secret, marker) = ("the-watchers-secret", "somebody-in-the-log");
+    server.add_client("watcher", secret);
+    server.grant("watcher", &server.management_audience(), ["read:logs"]);
+    let client = ClientCredentials::new("watcher", secret);
+    let source = Auth0::new(server.issuer(), client).audience(AUDIENCE).logs();
+    let source = source.without_blacklist().without_client_grants().poll_interval(POLL);
+    let api = builder(&server, &clock).revocation(source).start().await.unwrap();
+    let world = World { issuer: server, clock, api };
+    let about = |line: &&str| line.contains(world.issuer.issuer()) && line.contains("WARN");
+    let told = |what: &str| said().lines().filter(about).filter(|line| line.contains(what)).count();
+    for (kept, told_by_now) in [(9, 1), (9, 1), (0, 1), (9, 2)] {
+        let request = json!({ "method": "delete", "path": format!("/api/v2/sessions/{marker}") });
+        world.issuer.write_log("sdu", json!({ "user_name": marker }));
+        world.issuer.write_log("sapi", json!({ "user_id": marker, "details": { "request": request } }));
+        world.poll().await;
+        assert_eq!(told("is not what Auth0 documents"), told_by_now);
+        assert_eq!(told("by an id that is not known here"), told_by_now);
+        if kept == 0 {
+            world.issuer.expire_logs(kept);
+            world.poll().await;
+            world.settle(2).await;
+            world.clock.advance(Duration::from_secs(600));
+            world.until(|world| world.feed_age() == Some(0.0)).await;
+        }
+    }
+    assert_eq!(told("no longer goes back to where it was read"), 1);
+    assert!(!said().lines().filter(about).any(|line| line.contains(marker) || line.contains(secret)));
 }

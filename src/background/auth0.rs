@@ -20,11 +20,14 @@ mod blacklist;
 mod call;
 mod grants;
 mod known;
+mod logs;
+mod told;
 
 pub(super) use call::Auth0Error;
 use call::Caller;
 use grants::Of;
 use known::{Grant, Known};
+use told::Told;
 
 /// What the operator has said, checked.
 pub(crate) struct Plan {
@@ -61,8 +64,9 @@ struct State {
     known: Known,
     /// The cursor of an earlier process has been looked at.
     resumed: bool,
-    /// Grants that have ended, and the last second of their tokens: told again where everything is asked for.
-    ended: Vec<(Grant, UnixTime)>,
+    told: Told,
+    /// What of the log later entries refer to.
+    memory: logs::Memory,
     /// What of the blacklist was told, and the uptime since when.
     listed: HashSet<Box<str>>,
     listed_since: Duration,
@@ -76,7 +80,8 @@ impl Follower {
             plan,
             known: Known::default(),
             resumed: false,
-            ended: Vec::new(),
+            told: Told::default(),
+            memory: logs::Memory::default(),
             listed: HashSet::new(),
             listed_since: Duration::ZERO,
         };
@@ -120,23 +125,31 @@ impl State {
             self.listed.clear();
             self.listed_since = now;
         }
-        let lived = clock.wall().minus(self.plan.max_token_lifetime.saturating_add(limits::ENTRY_LAG));
-        self.ended.retain(|(_, at)| *at >= lived);
-        let mut news: Vec<_> = if whole { self.ended.iter().map(cut_off).collect() } else { Vec::new() };
+        self.told.forget_before(self.oldest_that_matters(clock.wall()));
+        let mut news = if whole { self.told.again() } else { Vec::new() };
         let mut trouble = None;
         let parts = self.plan.parts;
         if parts.blacklist {
             note(&mut trouble, self.read_blacklist(&mut news, round).await);
         }
-        for (wanted, of) in [(parts.client_grants, Of::Clients), (parts.user_grants, Of::Users)] {
+        // Before the listings, which forget the grants that the log says the end of.
+        if parts.logs && trouble.as_ref().is_none_or(Auth0Error::is_of_one_part) {
+            note(&mut trouble, self.follow_logs(&mut news, round).await);
+        }
+        for of in [Of::Clients, Of::Users] {
             // One part that is refused keeps nothing from the others; a server that does not answer would.
-            if wanted && trouble.as_ref().is_none_or(Auth0Error::is_of_one_part) {
+            if parts.lists(of) && trouble.as_ref().is_none_or(Auth0Error::is_of_one_part) {
                 note(&mut trouble, self.compare(of, &mut news, round).await);
             }
         }
         let pulled =
             if cursor.is_none() && trouble.is_none() { Pulled::whole(news) } else { Pulled::news(news) };
         (pulled.cursor(self.known.write()), trouble)
+    }
+
+    /// Tokens from before this have expired.
+    fn oldest_that_matters(&self, now: UnixTime) -> UnixTime {
+        now.minus(self.plan.max_token_lifetime.saturating_add(limits::ENTRY_LAG))
     }
 
     /// Grants that were there and are gone.
@@ -163,13 +176,20 @@ impl State {
             let at = UnixTime::from_secs(listing.date.as_secs().saturating_add(1));
             let gone = known.into_iter().flatten().filter(|(id, _)| !listing.grants.contains_key(*id));
             for (_, grant) in gone {
-                let ended = (grant.clone(), at);
-                news.push(cut_off(&ended));
-                self.ended.push(ended);
+                self.told.tell(cut_off(grant, at), at, news);
             }
             self.known.of_mut(of).insert(audience.clone(), listing.grants);
         }
         Ok(())
+    }
+}
+
+impl Parts {
+    fn lists(self, of: Of) -> bool {
+        match of {
+            Of::Clients => self.client_grants,
+            Of::Users => self.user_grants,
+        }
     }
 }
 
@@ -179,8 +199,8 @@ fn note(trouble: &mut Option<Auth0Error>, outcome: Result<(), Auth0Error>) {
     }
 }
 
-fn cut_off((grant, at): &(Grant, UnixTime)) -> Revocation {
-    let ended = Revocation::cut_off(*at).claim("client_id", &grant.client_id).claim("aud", &grant.audience);
+fn cut_off(grant: &Grant, at: UnixTime) -> Revocation {
+    let ended = Revocation::cut_off(at).claim("client_id", &grant.client_id).claim("aud", &grant.audience);
     match &grant.user {
         Some(user) => ended.claim("sub", user),
         None => ended,

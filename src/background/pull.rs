@@ -124,7 +124,10 @@ impl Puller {
     /// One that has not run yet and asks for everything, to take the place of this one.
     pub(crate) fn afresh(&self) -> Self {
         let (issuer, revocations) = (Arc::clone(&self.issuer), Arc::clone(&self.revocations));
-        Self::new(issuer, revocations, self.assignment.clone(), self.around.clone())
+        let mut puller = Self::new(issuer, revocations, self.assignment.clone(), self.around.clone());
+        // What was told to this one may not have been taken in.
+        puller.asker.forget();
+        puller
     }
 
     /// The source, as it is shown.
@@ -177,7 +180,7 @@ impl Puller {
                 Ok(at_once) if at_once && self.hold().is_some() => limits::LONG_POLL_PAUSE,
                 // A server that answers is asked on time, also where we do not understand all it says.
                 Ok(_) => self.common.poll_interval,
-                Err(error) if error.is_flaw() => self.common.poll_interval,
+                Err(error) if error.is_flaw() || error.is_progress() => self.common.poll_interval,
                 Err(error) => {
                     let most = (self.common.max_staleness / 2).min(limits::BACKOFF_LONGEST);
                     self.backoff.pause(self.longest).max(error.retry_after().min(most))
@@ -264,7 +267,7 @@ impl Puller {
     }
 
     fn fail(&mut self, error: &PullError, broken: bool) {
-        self.unanswered += 1;
+        self.unanswered = if error.is_progress() { 0 } else { self.unanswered + 1 };
         if error.is_flaw() {
             // Deltas go on in time; everything is asked for now and then.
             self.revocations.flaw(error.to_string());

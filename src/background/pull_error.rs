@@ -71,6 +71,11 @@ impl PullError {
         }
     }
 
+    /// Whether as much was answered as one question may bring: the rest is asked for on time.
+    pub(super) fn is_progress(&self) -> bool {
+        matches!(self, Self::Auth0(error) if error.is_progress())
+    }
+
     /// When the source wants to be asked again.
     pub(super) fn retry_after(&self) -> Duration {
         match self {

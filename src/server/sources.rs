@@ -118,7 +118,7 @@ fn plan(auth0: &Auth0, common: &Common, rules: &EntryRules, fetcher: &Fetcher) -
     if let Some(audience) = audiences.iter().find(|name| Audience::try_from(name.as_str()).is_err()) {
         return Err(StartError::new("revocation", audience, "it is no audience", remedy));
     }
-    if !parts.blacklist && !parts.client_grants && !parts.user_grants {
+    if !parts.blacklist && !parts.client_grants && !parts.user_grants && !parts.logs {
         let remedy = "Leave one of its parts on, or use without_revocation";
         return Err(StartError::new("revocation", base, "nothing of it is asked for", remedy));
     }

@@ -46,20 +46,24 @@ async fn operations_are_logged_with_method_and_path() {
     tenant.delete(&format!("client-grants/{grant}"), "delete:client_grants").await;
     tenant.delete("grants?user_id=auth0%7Cu1", "delete:grants").await;
     let body = json!({ "jti": "t-1" });
-    tenant.call(Method::POST, "blacklists/tokens", "blacklist:tokens", Some(body)).await;
+    tenant.call(Method::POST, "blacklists/tokens", "blacklist:tokens", Some(body.clone())).await;
     tenant.call(Method::POST, "blacklists/tokens", "blacklist:tokens", Some(json!({}))).await;
     tenant.call(Method::POST, "blacklists/tokens", "read:logs", Some(json!({ "jti": "t" }))).await;
     tenant.list("grants", "read:grants").await;
     let logged = tenant.logged("sapi").await;
     let seen: Vec<_> = logged.iter().map(|entry| &entry["details"]).collect();
-    let operation = |method: &str, path: &str, query: Value, status: u16| {
-        let request = json!({ "method": method, "path": format!("/api/v2/{path}"), "queryParams": query });
-        json!({ "request": request, "response": { "statusCode": status } })
-    };
+    let operation =
+        |request: Value, status: u16| json!({ "request": request, "response": { "statusCode": status } });
     let expected = [
-        operation("delete", &format!("client-grants/{grant}"), json!({}), 204),
-        operation("delete", "grants", json!({ "user_id": USER }), 204),
-        operation("post", "blacklists/tokens", json!({}), 204),
+        operation(
+            json!({ "method": "delete", "path": format!("/api/v2/client-grants/{grant}"), "query": {} }),
+            204,
+        ),
+        operation(json!({ "method": "delete", "path": "/api/v2/grants", "query": { "user_id": USER } }), 204),
+        operation(
+            json!({ "method": "post", "path": "/api/v2/blacklists/tokens", "query": {}, "body": body }),
+            204,
+        ),
     ];
     assert_eq!(seen, expected.iter().collect::<Vec<_>>(), "what failed or only read is not there");
 }
@@ -109,9 +113,36 @@ async fn a_page_has_at_most_a_hundred() {
     }
     let size = async |query: &str| kinds(&tenant.list(&format!("logs{query}"), "read:logs").await).len();
     assert_eq!((size("").await, size("?take=100").await), (50, 100));
-    for query in ["take=101", "take=0", "from=900", "from=900000000000000000000102", "from=x", "page=1"] {
+    for query in ["take=101", "take=0", "from=900", "from=900000000000000000000102", "from=x", "sort=name:1"]
+    {
         let answer = tenant.call(Method::GET, &format!("logs?{query}"), "read:logs", None).await;
         assert_eq!(answer.status, 400, "{query}");
     }
     assert_eq!(send(client().get(tenant.server.management_url("logs"))).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_is_no_longer_kept_is_refused() {
+    let tenant = Tenant::new().await;
+    for user in ["a", "b", "c"] {
+        tenant.second();
+        tenant.server.delete_user(user);
+    }
+    let by_date = async |sort: &str| {
+        let listed = tenant.list(&format!("logs?sort={sort}&per_page=1&page=0"), "read:logs").await;
+        (listed[0]["user_id"].clone(), listed[0]["log_id"].as_str().unwrap().to_owned())
+    };
+    let (first, oldest) = by_date("date:1").await;
+    let (last, newest) = by_date("date:-1").await;
+    assert_eq!((first, last), (json!("a"), json!("c")));
+    tenant.server.expire_logs(1);
+    assert_eq!(by_date("date:1").await.1, newest);
+    for (from, status) in [(&oldest, 400), (&newest, 200)] {
+        let answer = tenant.call(Method::GET, &format!("logs?from={from}"), "read:logs", None).await;
+        assert_eq!(answer.status, status);
+    }
+    tenant.server.expire_logs(0);
+    assert_eq!(tenant.list("logs?sort=date:1", "read:logs").await, json!([]));
+    tenant.server.delete_user("d");
+    assert_eq!(kinds(&tenant.list("logs", "read:logs").await), ["sdu"]);
 }

@@ -14,22 +14,22 @@ use tower_bearer::{Auth0, ClientCredentials, FreshnessState, RejectionKind as Ki
 use super::scripted::{Asked, Script, Scripted};
 use super::world::{AUDIENCE, NOW, POLL, World, builder, clock, issuer, token};
 
-const OTHER: &str = "https://api.example.com/other/";
-const SECRET: &str = "hunter2";
+pub(crate) const OTHER: &str = "https://api.example.com/other/";
+pub(crate) const SECRET: &str = "hunter2";
 const SCOPES: [&str; 3] = ["blacklist:tokens", "read:client_grants", "read:grants"];
-const BACK: &str = "https://app.example/callback";
+pub(crate) const BACK: &str = "https://app.example/callback";
 
-fn source(base: &str) -> Auth0 {
+pub(crate) fn source(base: &str) -> Auth0 {
     let auth0 = Auth0::new(base, ClientCredentials::new("watcher", SECRET)).audience(AUDIENCE);
     auth0.poll_interval(POLL).max_staleness(Duration::from_secs(30))
 }
 
-fn base(server: &AuthorizationServer) -> String {
+pub(crate) fn base(server: &AuthorizationServer) -> String {
     server.management_audience().trim_end_matches("/api/v2/").to_owned()
 }
 
 /// A tenant with two partners, and a client that may watch it.
-async fn tenant(clock: &ManualClock) -> AuthorizationServer {
+pub(crate) async fn tenant(clock: &ManualClock) -> AuthorizationServer {
     let server = issuer(clock).await;
     for identifier in [AUDIENCE, OTHER] {
         let lifetime = Duration::from_secs(86_400);
@@ -58,7 +58,7 @@ async fn world() -> World {
 }
 
 #[expect(clippy::disallowed_methods, reason = "what clients of the tenant do")]
-fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
     builder.pool_max_idle_per_host(0).build().unwrap()
 }
@@ -71,7 +71,7 @@ async fn exchange(server: &AuthorizationServer, body: Value) -> String {
 }
 
 /// A token of a partner in its own name.
-async fn machine(server: &AuthorizationServer, partner: &str, audience: &str) -> String {
+pub(crate) async fn machine(server: &AuthorizationServer, partner: &str, audience: &str) -> String {
     let body = json!({
         "grant_type": "client_credentials", "client_id": partner, "client_secret": "secret",
         "audience": audience,
@@ -120,7 +120,7 @@ async fn delete_client_grant(server: &AuthorizationServer, partner: &str, audien
     administer(server, Method::DELETE, &format!("client-grants/{id}"), None).await;
 }
 
-async fn statuses(world: &World, tokens: &[String]) -> Vec<u16> {
+pub(crate) async fn statuses(world: &World, tokens: &[String]) -> Vec<u16> {
     let mut statuses = Vec::new();
     for token in tokens {
         statuses.push(world.status(token).await);
@@ -412,7 +412,7 @@ async fn the_rate_limit_is_kept_and_the_time_that_it_takes_is_told() {
 /// What the scripted tenant answers: its grants, page by page; none for a page that fails.
 type Pages = Arc<Mutex<Vec<Option<Vec<&'static str>>>>>;
 
-fn date(clock: &ManualClock) -> (&'static str, String) {
+pub(crate) fn date(clock: &ManualClock) -> (&'static str, String) {
     use tower_bearer::clock::Clock;
     let since = Duration::from_millis(u64::try_from(clock.wall().as_millis()).unwrap());
     ("date", httpdate::fmt_http_date(std::time::UNIX_EPOCH + since))

@@ -28,12 +28,19 @@ pub(crate) enum Auth0Error {
     Undated { call: &'static str },
     #[error("{call}: the listing changed while it was read, or its pages do not end")]
     Restless { call: &'static str },
+    #[error("{call}: there is more than one poll reads; what was read is in force, and the rest follows")]
+    Behind { call: &'static str },
 }
 
 impl Auth0Error {
     /// Whether other calls may well be answered.
     pub(super) fn is_of_one_part(&self) -> bool {
         !matches!(self, Self::Token(_) | Self::Fetch { .. } | Self::Limited { .. })
+    }
+
+    /// Whether the next poll goes on where this one stopped.
+    pub(in crate::background) fn is_progress(&self) -> bool {
+        matches!(self, Self::Behind { .. })
     }
 
     pub(in crate::background) fn retry_after(&self) -> Duration {

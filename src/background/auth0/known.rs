@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::grants::Of;
+use super::logs::Place;
 use crate::limits;
 
 /// Whose tokens a grant stands for.
@@ -27,9 +28,26 @@ pub(super) type Grants = BTreeMap<String, Grant>;
 pub(super) struct Known {
     clients: BTreeMap<String, Grants>,
     users: BTreeMap<String, Grants>,
+    /// None where the log was never looked at.
+    #[serde(default)]
+    pub(super) logs: Option<Place>,
+}
+
+/// What of it is written.
+#[derive(Serialize)]
+struct Kept<'a> {
+    clients: BTreeMap<&'a String, &'a Grants>,
+    users: BTreeMap<&'a String, &'a Grants>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logs: Option<&'a Place>,
 }
 
 impl Known {
+    /// Whose a grant is.
+    pub(super) fn find(&self, of: Of, id: &str) -> Option<&Grant> {
+        self.of(of).values().find_map(|grants| grants.get(id))
+    }
+
     pub(super) fn of(&self, of: Of) -> &BTreeMap<String, Grants> {
         match of {
             Of::Clients => &self.clients,
@@ -57,9 +75,10 @@ impl Known {
             room = left.unwrap_or(room);
             left.is_some()
         };
-        let clients: BTreeMap<_, _> = self.clients.iter().filter(&mut fitting).collect();
-        let users: BTreeMap<_, _> = self.users.iter().filter(&mut fitting).collect();
-        serde_json::to_string(&BTreeMap::from([("clients", clients), ("users", users)])).unwrap_or_default()
+        let clients = self.clients.iter().filter(&mut fitting).collect();
+        let users = self.users.iter().filter(&mut fitting).collect();
+        let kept = Kept { clients, users, logs: self.logs.as_ref() };
+        serde_json::to_string(&kept).unwrap_or_default()
     }
 }
 
@@ -86,6 +105,18 @@ mod tests {
         let read = Known::read(&known.write());
         assert_eq!((read.clients.len(), read.users.len()), (1, 1), "whole listings or none");
         assert!(!read.users.contains_key("b"));
+    }
+
+    #[test]
+    fn what_was_written_before_there_was_a_log_is_read() {
+        let old = "{\"clients\":{\"a\":{}},\"users\":{}}";
+        let known = Known::read(old);
+        assert_eq!((known.clients.len(), &known.logs), (1, &None));
+        assert_eq!(known.write(), old);
+        for place in ["{\"seen\":7}", "{\"after\":\"900\",\"seen\":7}"] {
+            let known = Known { logs: Some(serde_json::from_str(place).unwrap()), ..Known::default() };
+            assert_eq!(Known::read(&known.write()), known);
+        }
     }
 
     #[test]

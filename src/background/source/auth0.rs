@@ -25,9 +25,10 @@ use crate::policy::WhenStale;
 /// | blacklist (on) | `blacklist:tokens` | `POST /api/v2/blacklists/tokens` with one of the audiences, as a `jti` | entries without `aud`; tokens without `jti` cannot be listed, and are refused ([`require_jti`](crate::Builder::require_jti)) |
 /// | client grants (on) | `read:client_grants` | a deleted client grant, as a cut-off on client and audience | a grant whose scopes were changed; tokens of a deleted application whose grants the tenant still lists |
 /// | user grants ([off](Auth0::user_grants)) | `read:grants` | a deleted user grant, as a cut-off on user, client and audience | blocked users, revoked refresh tokens |
+/// | log ([off](Auth0::logs)) | `read:logs` | revoked and re-used refresh tokens, ended sessions, deleted and blocked users, deleted applications and grants, tokens put on the blacklist: as cut-offs, and as the `jti`s of tokens that were seen to be given out | what the tenant's log does not say, or says by an id that was never seen with a user |
 ///
 /// Each part is asked once every [`poll_interval`](Auth0::poll_interval), so what it sees is refused at the latest that long
-/// after, plus the time of its calls. The source is as fresh as the part that was asked first. A call that the tenant's rate
+/// after, plus the time of its calls (and of the tenant's own log). The source is as fresh as the part that was asked first. A call that the tenant's rate
 /// limit does not allow waits for its turn, for half of [`max_staleness`](Auth0::max_staleness) at most, and the answer is
 /// older by that time. A poll takes one call an audience for the blacklist, and one for each hundred grants: all resource
 /// servers of a tenant share its limit.
@@ -54,6 +55,7 @@ pub(crate) struct Parts {
     pub(crate) blacklist: bool,
     pub(crate) client_grants: bool,
     pub(crate) user_grants: bool,
+    pub(crate) logs: bool,
 }
 
 common_settings!(Auth0, 10, 60);
@@ -64,7 +66,7 @@ impl Auth0 {
     pub fn new(domain: impl AsRef<str>, client: ClientCredentials) -> Self {
         let domain = domain.as_ref().trim_end_matches('/');
         let base = if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") };
-        let parts = Parts { blacklist: true, client_grants: true, user_grants: false };
+        let parts = Parts { blacklist: true, client_grants: true, user_grants: false, logs: false };
         Self { base, client, audiences: Vec::new(), parts, common: Common::of(10, 60) }
     }
 
@@ -78,6 +80,21 @@ impl Auth0 {
     /// hundred grants, every poll interval. Default: off.
     pub fn user_grants(mut self) -> Self {
         self.parts.user_grants = true;
+        self
+    }
+
+    /// Follows the tenant's log, too (`read:logs`): revoked refresh tokens, ended sessions, deleted and blocked users, deleted
+    /// applications and grants. A poll takes one call, and one more for each hundred entries since the last; after fifty the
+    /// rest is left to the next poll, and the source is not fresh until it has been read. **An entry comes into
+    /// the log some time after what it tells of**; Auth0 promises no bound, and that time comes on top of the poll interval. What was logged before the first look is not seen; from there on the
+    /// [`snapshot`](Auth0::snapshot) remembers up to where the log was read.
+    ///
+    /// The end of a refresh token cuts off its user's tokens of that application, **on other devices too**: these need a
+    /// new token. Where entries may have been lost, since the tenant keeps its log for a limited time, all tokens from before
+    /// the oldest one that is left are cut off. An entry that ends access and cannot be understood cuts off more rather than
+    /// less, up to all tokens of that moment for the audiences. Default: off.
+    pub fn logs(mut self) -> Self {
+        self.parts.logs = true;
         self
     }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -19,6 +20,9 @@ use crate::clock::{Clock, UnixTime};
 use crate::policy::profile::Profile;
 use crate::policy::scope;
 use crate::server::{ResourceServer, StartError};
+
+/// The most that a call may send, in bytes.
+const LARGEST_BODY: usize = 1024 * 1024;
 
 /// The resource server for the keys that the authorization server has now.
 #[derive(Default)]
@@ -79,6 +83,12 @@ pub(super) async fn guard(
         Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, error.to_string()).into_response(),
     };
     let (method, uri) = (request.method().clone(), request.uri().clone());
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let sent = serde_json::from_slice::<Value>(&body).ok();
+    let request = Request::from_parts(parts, Body::from(body));
     let mut service = api.protect(scope(needed)).layer(next);
     let Ok(()) = poll_fn(|context| service.poll_ready(context)).await;
     let Ok(response) = service.call(request).await;
@@ -86,10 +96,11 @@ pub(super) async fn guard(
         let query = form_urlencoded::parse(uri.query().unwrap_or("").as_bytes());
         let query: Map<_, _> = query.map(|(name, value)| (name.into_owned(), Value::from(value))).collect();
         let (method, status) = (method.as_str().to_lowercase(), response.status().as_u16());
-        let members = json!({ "details": {
-            "request": { "method": method, "path": uri.path(), "queryParams": query },
-            "response": { "statusCode": status },
-        }});
+        let mut request = json!({ "method": method, "path": uri.path(), "query": query });
+        if let (Some(request), Some(body)) = (request.as_object_mut(), sent) {
+            request.insert("body".to_owned(), body);
+        }
+        let members = json!({ "details": { "request": request, "response": { "statusCode": status } } });
         shared.lock().tenant.logs.add("sapi", members, shared.wall());
     }
     response

@@ -30,6 +30,11 @@ impl AuthorizationServer {
         state.tenant.logs.add(kind, members, now);
     }
 
+    /// Forgets the log but for its last `kept` entries, as time does: a checkpoint from before gets 400.
+    pub fn expire_logs(&self, kept: usize) {
+        self.shared.lock().tenant.logs.expire(kept);
+    }
+
     /// Forgets all events, as time does: streams that are open end with `cursor_expired`, and who comes back with an
     /// offset from before gets 410.
     pub fn expire_events(&self) {

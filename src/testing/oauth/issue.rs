@@ -102,8 +102,10 @@ impl Order {
         if let Some(members) = members.as_object_mut() {
             members.insert("audience".to_owned(), audience.into());
             members.insert("scope".to_owned(), self.scope.clone().into());
-            let jti = self.jti.as_ref().map(|jti| json!({ "access_token_jti": jti }));
-            members.insert("details".to_owned(), jti.unwrap_or_else(|| json!({})));
+            let details = members.entry("details").or_insert_with(|| json!({}));
+            if let (Some(details), Some(jti)) = (details.as_object_mut(), &self.jti) {
+                details.insert("access_token_jti".to_owned(), jti.as_str().into());
+            }
         }
         state.tenant.logs.add(kind, members, now);
     }

@@ -23,6 +23,7 @@ pub(super) fn exchange(shared: &Shared, asked: &Parameters) -> Result<Response, 
     let place = place.ok_or_else(unknown)?;
     let family = state.tenant.families.get(place).ok_or_else(unknown)?;
     let (parties, granted) = (family.parties.clone(), family.scope.clone());
+    let details = json!({ "familyId": family.id, "refresh_token": { "session_id": family.session_id } });
     if family.tokens.last() != Some(token) {
         // Somebody has a copy, and who it is cannot be told: nobody may go on.
         let members = json!({
@@ -42,7 +43,7 @@ pub(super) fn exchange(shared: &Shared, asked: &Parameters) -> Result<Response, 
     }
     let scope = limited(&granted, asked.scope.as_deref())?;
     let order = Order::new(shared, &mut state, Holder::User(&parties), &parties.audience, scope, now)?;
-    let holder = json!({ "client_id": client_id, "user_id": parties.user });
+    let holder = json!({ "client_id": client_id, "user_id": parties.user, "details": details });
     order.note(&mut state, "sertft", holder, &parties.audience, now);
     let mut others = json!({});
     if let Some(family) = state.tenant.families.get_mut(place) {

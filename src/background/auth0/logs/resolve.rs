@@ -1,0 +1,103 @@
+//! From what an entry has ended to revocations.
+
+use std::collections::BTreeSet;
+
+use super::super::grants::Of;
+use super::super::known::Grant;
+use super::super::{Round, State};
+use super::Trouble;
+use super::entry::{Ending, Entry, Parties};
+use crate::clock::UnixTime;
+use crate::revocation::stated::Revocation;
+
+impl State {
+    /// Tells what an entry has ended.
+    pub(super) fn resolve(
+        &mut self,
+        entry: &Entry,
+        made: UnixTime,
+        news: &mut Vec<Revocation>,
+        round: &Round<'_>,
+    ) {
+        let endings = entry.endings();
+        if endings.is_empty() {
+            return;
+        }
+        let at = entry.cut_off(made);
+        if entry.date().is_none() || endings.contains(&Ending::Unclear) {
+            self.note_trouble(Trouble::Unreadable, entry, round);
+        }
+        let before = news.len();
+        let mut is_of_others = false;
+        for ending in endings {
+            match ending {
+                Ending::Of(parties) => self.end(&parties, at, news),
+                Ending::Token(jti) => self.told.tell(Revocation::identifier("jti", jti), at, news),
+                Ending::Unclear => self.cut_off_audiences(at, news),
+                Ending::Origin(id) => self.end_origin(&id, at, news),
+                Ending::ClientGrant(id) => {
+                    is_of_others |= self.end_grant(Of::Clients, &id, at, news);
+                }
+                Ending::UserGrant(id) => {
+                    is_of_others |= self.end_grant(Of::Users, &id, at, news);
+                }
+            }
+        }
+        if news.len() == before && !is_of_others {
+            self.note_trouble(Trouble::Unnamed, entry, round);
+        }
+    }
+
+    /// Ends the tokens of a grant, if it is known whose it was. Says whether it need not be known: where grants are listed,
+    /// one that is not there is for other audiences, or was made since.
+    fn end_grant(&mut self, of: Of, id: &str, at: UnixTime, news: &mut Vec<Revocation>) -> bool {
+        match self.known.find(of, id).map(Parties::from) {
+            Some(parties) => self.end(&parties, at, news),
+            None => self.end_origin(id, at, news),
+        }
+        self.plan.parts.lists(of)
+    }
+
+    /// Ends all tokens of these up to `at`, and by name what they are known to have received.
+    fn end(&mut self, ended: &Parties, at: UnixTime, news: &mut Vec<Revocation>) {
+        self.told.tell(cut_off(ended, at), at, news);
+        for jti in self.memory.exchanges.name(ended, at) {
+            self.told.tell(Revocation::identifier("jti", jti), at, news);
+        }
+    }
+
+    /// Ends what is known to have come from a refresh token, session or grant.
+    fn end_origin(&mut self, id: &str, at: UnixTime, news: &mut Vec<Revocation>) {
+        let mut holders = BTreeSet::new();
+        for (jti, parties) in self.memory.exchanges.name_from(id, at) {
+            if let Some(jti) = jti {
+                self.told.tell(Revocation::identifier("jti", jti), at, news);
+            }
+            if parties.user.is_some() {
+                holders.insert(parties.clone());
+            }
+        }
+        for parties in holders {
+            self.told.tell(cut_off(&parties, at), at, news);
+        }
+    }
+
+    /// Where nothing narrower can be named.
+    pub(super) fn cut_off_audiences(&mut self, at: UnixTime, news: &mut Vec<Revocation>) {
+        for audience in &self.plan.audiences {
+            self.told.tell(Revocation::cut_off(at).claim("aud", audience), at, news);
+        }
+    }
+}
+
+fn cut_off(Parties { user, client, audience }: &Parties, at: UnixTime) -> Revocation {
+    let named = [("sub", user), ("client_id", client), ("aud", audience)];
+    let said = named.into_iter().filter_map(|(claim, value)| Some((claim, value.as_ref()?)));
+    said.fold(Revocation::cut_off(at), |ended, (claim, value)| ended.claim(claim, value))
+}
+
+impl From<&Grant> for Parties {
+    fn from(Grant { client_id, audience, user }: &Grant) -> Self {
+        Self { user: user.clone(), client: Some(client_id.clone()), audience: Some(audience.clone()) }
+    }
+}
