@@ -10,10 +10,8 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::task::{Context, Poll, Waker};
 
 /// How long one batch runs, about.
 const BATCH_NS: f64 = 2e6;
@@ -164,14 +162,4 @@ pub fn write_json(name: &str, value: &serde_json::Value) {
     std::fs::create_dir_all(&folder).expect("a folder for figures");
     let text = serde_json::to_string_pretty(value).expect("figures are JSON");
     std::fs::write(folder.join(format!("{name}.json")), text + "\n").expect("figures are written");
-}
-
-/// The outcome of a future that must not wait.
-pub fn poll_once<T>(future: impl Future<Output = Result<T, Infallible>>) -> T {
-    let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(value)) => value,
-        Poll::Ready(Err(never)) => match never {},
-        Poll::Pending => panic!("a decided request does not wait"),
-    }
 }
