@@ -11,164 +11,38 @@
 
 use std::collections::HashSet;
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::ready;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
-use base64_simd::URL_SAFE_NO_PAD;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response};
 use serde_json::{Value, json};
-use tower::util::ServiceFn;
 use tower::{Layer, Service, service_fn};
-use tower_bearer::testing::{AuthorizationServer, Token};
-use tower_bearer::{AccessToken, Algorithm, Feed, Policy, Protected, ResourceServer, any_token, scope};
+use tower_bearer::clock::SystemClock;
+use tower_bearer::testing::Token;
+use tower_bearer::{AccessToken, Algorithm, Policy, ResourceServer, any_token, scope};
 
 #[path = "harness/hand_written.rs"]
 mod hand_written;
 #[path = "harness/measure.rs"]
 mod measure;
+#[path = "harness/poll.rs"]
+mod poll;
 #[path = "harness/revocation.rs"]
 mod revocation;
 #[path = "harness/threads.rs"]
 mod threads;
-use measure::{Bench, Figures, bytes_of, measure, poll_once, table, write_json};
+#[path = "harness/world.rs"]
+mod world;
+use measure::{Bench, Figures, bytes_of, measure, table, write_json};
+use poll::poll_once;
+use world::{
+    AUDIENCE, ISSUER, Inner, SECRET, SMALL, World, ask, bare, inner, refused, request, token, turns,
+};
 
-const AUDIENCE: &str = "https://api.example.com/";
-const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 /// Tokens that come once before any of them comes again; few enough to be in the processor's cache, as what was read
 /// from a connection a moment ago is.
 const FRESH: usize = 128;
-/// Too small for that many verdicts: each token is seen for the first time each time.
-const SMALL: usize = 64 * 1024;
-
-type Answer = Ready<Result<Response<()>, Infallible>>;
-pub(crate) type Inner = ServiceFn<fn(Request<()>) -> Answer>;
-
-fn inner() -> Inner {
-    let answer: fn(Request<()>) -> Answer = |request| {
-        black_box(&request);
-        ready(Ok(Response::new(())))
-    };
-    service_fn(answer)
-}
-
-/// Like the tokens of Auth0: 439 bytes of claims.
-fn token(algorithm: Algorithm, issuer: &str, n: usize) -> Token {
-    let token = Token::new(AUDIENCE)
-        .subject(&format!("auth0|5f7c8ec7c33c6c004bbafe{n:04}"))
-        .client("my_client_id_of_32_characters_xx")
-        .claim("iss", issuer)
-        .claim("aud", json!([AUDIENCE, "https://tenant.eu.auth0.com/userinfo"]))
-        .claim("scope", "openid profile email read:events write:events delete:events offline_access")
-        .claim("permissions", json!(["read:events", "write:events", "delete:events", "read:users"]))
-        .algorithm(algorithm);
-    if algorithm == Algorithm::HS256 { token.signed_with_secret(SECRET) } else { token }
-}
-
-struct World {
-    server: AuthorizationServer,
-    keys: String,
-}
-
-#[allow(clippy::disallowed_methods, reason = "what a bench fetches has no limits")]
-async fn fetch(url: &str) -> String {
-    let body = reqwest::Client::new().get(url).send().await.unwrap().bytes().await.unwrap();
-    String::from_utf8(body.to_vec()).unwrap()
-}
-
-const ISSUER: &str = "https://tenant.eu.auth0.com/";
-
-impl World {
-    async fn new() -> Self {
-        let algorithms = [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA];
-        let server = AuthorizationServer::builder().algorithms(algorithms).start().await.unwrap();
-        // The keys as they would be fetched, but given: what a request costs does not depend on that.
-        let keys = fetch(&server.jwks_url()).await;
-        Self { server, keys }
-    }
-
-    fn mint(&self, token: Token) -> HeaderValue {
-        HeaderValue::try_from(format!("Bearer {}", self.server.mint(token))).unwrap()
-    }
-
-    async fn api(&self, algorithm: Algorithm, cache: usize) -> ResourceServer {
-        let builder = ResourceServer::builder().verdict_cache(cache).issuer(ISSUER).audience(AUDIENCE);
-        let builder = match algorithm {
-            Algorithm::HS256 => builder.shared_secret(SECRET),
-            _ => builder.keys(self.keys.as_str()),
-        };
-        builder.without_revocation().start().await.unwrap()
-    }
-
-    /// With a feed, as the gateway has it.
-    async fn api_with_feed(&self) -> ResourceServer {
-        let builder = ResourceServer::builder().issuer(self.server.issuer()).audience(AUDIENCE);
-        let builder = builder.allow_loopback_http().revocation(Feed::new(self.server.feed_url()));
-        builder.start().await.unwrap()
-    }
-
-    /// A verification with the key parsed beforehand, and nothing else: the floor. Of another token each time, as in
-    /// service: the same one again and again is predicted.
-    fn floor(&self, algorithm: Algorithm, values: &[HeaderValue]) -> Box<dyn FnMut()> {
-        let parts = |value: &HeaderValue| {
-            let token = value.to_str().unwrap().strip_prefix("Bearer ").unwrap();
-            let (message, signature) = token.rsplit_once('.').unwrap();
-            (message.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode_to_vec(signature).unwrap())
-        };
-        let all: Vec<_> = values.iter().map(parts).collect();
-        let mut turn = 0;
-        if algorithm == Algorithm::HS256 {
-            let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET);
-            return Box::new(move || {
-                turn = (turn + 1) % all.len();
-                hmac::verify(&key, &all[turn].0, &all[turn].1).unwrap();
-            });
-        }
-        let set: Value = serde_json::from_str(&self.keys).unwrap();
-        let kid = self.server.key_id(algorithm).unwrap();
-        let jwk = set["keys"].as_array().unwrap().iter().find(|key| key["kid"] == kid.as_str()).unwrap();
-        let part = |name: &str| URL_SAFE_NO_PAD.decode_to_vec(jwk[name].as_str().unwrap()).unwrap();
-        let key = match algorithm {
-            Algorithm::RS256 => RsaPublicKeyComponents { n: part("n"), e: part("e") }
-                .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256),
-            Algorithm::PS256 => RsaPublicKeyComponents { n: part("n"), e: part("e") }
-                .to_parsed_public_key(&signature::RSA_PSS_2048_8192_SHA256),
-            Algorithm::ES256 => ParsedPublicKey::new(
-                &signature::ECDSA_P256_SHA256_FIXED,
-                [&[4], &*part("x"), &*part("y")].concat(),
-            ),
-            _ => ParsedPublicKey::new(&signature::ED25519, part("x")),
-        };
-        let key = key.unwrap();
-        Box::new(move || {
-            turn = (turn + 1) % all.len();
-            key.verify_sig(&all[turn].0, &all[turn].1).unwrap();
-        })
-    }
-}
-
-pub(crate) fn request(value: &HeaderValue) -> Request<()> {
-    let mut request = Request::new(());
-    request.headers_mut().insert("authorization", value.clone());
-    request
-}
-
-pub(crate) fn ask(service: &mut Protected<Inner>, value: &HeaderValue) {
-    let response = poll_once(service.call(request(value)));
-    assert_eq!(response.status(), StatusCode::OK);
-}
-
-fn refused(service: &mut Protected<Inner>, value: &HeaderValue) {
-    let response = poll_once(service.call(request(value)));
-    assert_ne!(response.status(), StatusCode::OK);
-    black_box(response);
-}
-
-fn bare(service: &mut Inner, value: &HeaderValue) {
-    poll_once(service.call(request(value)));
-}
 
 /// What nobody can do without: the token is handed on in the extensions.
 fn handing_on(service: &mut Inner, value: &HeaderValue, token: &Arc<str>) {
@@ -177,20 +51,12 @@ fn handing_on(service: &mut Inner, value: &HeaderValue, token: &Arc<str>) {
     poll_once(service.call(request));
 }
 
-fn turns<'a, T>(all: &'a [T]) -> impl FnMut() -> &'a T {
-    let mut turn = 0;
-    move || {
-        turn = (turn + 1) % all.len();
-        &all[turn]
-    }
-}
-
 fn named<'a>(figures: &'a [Figures], name: &str) -> &'a Figures {
     figures.iter().find(|figures| figures.name == name).unwrap()
 }
 
 /// A token that comes again.
-async fn repeat(world: &World) -> Value {
+async fn repeat(world: &World<SystemClock>) -> Value {
     let api = world.api(Algorithm::RS256, 32 << 20).await;
     let with_feed = world.api_with_feed().await;
     let off = world.api(Algorithm::RS256, 0).await;
@@ -245,7 +111,7 @@ async fn repeat(world: &World) -> Value {
 }
 
 /// What the heap grows by for each verdict, as a multiple of its token: in the store, and in a thread that has it at hand.
-async fn bytes_of_a_verdict(world: &World) -> (f64, f64) {
+async fn bytes_of_a_verdict(world: &World<SystemClock>) -> (f64, f64) {
     let api = world.api(Algorithm::RS256, 32 << 20).await;
     let mut service = api.protect(any_token()).layer(inner());
     let tokens: Vec<_> = (0..2000).map(|n| world.mint(token(Algorithm::RS256, ISSUER, n + 5000))).collect();
@@ -256,7 +122,7 @@ async fn bytes_of_a_verdict(world: &World) -> (f64, f64) {
 }
 
 /// Tokens seen for the first time.
-async fn first(world: &World, algorithm: Algorithm) -> Value {
+async fn first(world: &World<SystemClock>, algorithm: Algorithm) -> Value {
     let tokens: Vec<_> = (0..FRESH).map(|n| world.mint(token(algorithm, ISSUER, n))).collect();
     println!("\n{algorithm}: {} bytes", tokens[0].len() - "Bearer ".len());
     // The first clone of a value makes it one that is counted, which is no part of this.
@@ -293,7 +159,7 @@ async fn first(world: &World, algorithm: Algorithm) -> Value {
 }
 
 /// Refusals: the whole, and without what making the answer costs.
-async fn refusals(world: &World) -> Value {
+async fn refusals(world: &World<SystemClock>) -> Value {
     let api = world.api(Algorithm::RS256, 32 << 20).await;
     let value = |token: Token| world.mint(token);
     let rs256 = |n| token(Algorithm::RS256, ISSUER, n);
@@ -334,7 +200,7 @@ async fn refusals(world: &World) -> Value {
 }
 
 /// Claims in the caller's own type.
-async fn typed(world: &World) -> Value {
+async fn typed(world: &World<SystemClock>) -> Value {
     #[derive(serde::Deserialize)]
     struct Mine {
         sub: String,
@@ -363,7 +229,7 @@ async fn typed(world: &World) -> Value {
 async fn main() {
     let named: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let wanted = |name: &str| named.is_empty() || named.iter().any(|own| own == name);
-    let world = World::new().await;
+    let world = World::new(SystemClock::new()).await;
     let mut found = serde_json::Map::new();
     if wanted("repeat") {
         found.insert("repeat".to_owned(), repeat(&world).await);

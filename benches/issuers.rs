@@ -20,7 +20,10 @@ use tower_bearer::{Algorithm, Builder, NeedsRevocation, Protected, ResourceServe
 
 #[path = "harness/measure.rs"]
 mod measure;
-use measure::{Bench, measure, poll_once, table, write_json};
+#[path = "harness/poll.rs"]
+mod poll;
+use measure::{Bench, measure, table, write_json};
+use poll::poll_once;
 
 const AUDIENCE: &str = "https://api.example.com/";
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";

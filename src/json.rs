@@ -21,7 +21,11 @@ use scan::Scanner;
 
 /// The members of one object, as spans into a text that is held elsewhere.
 #[derive(Clone, Debug)]
-pub(crate) struct Members(Box<[Member]>);
+pub(crate) struct Members {
+    list: Box<[Member]>,
+    /// The bits of all names: most questions are about names that are not there. All bits where a name has escapes.
+    names: u64,
+}
 
 /// One object that owns its text: a claims set or a feed entry.
 pub(crate) struct Object {
@@ -49,27 +53,35 @@ pub(crate) struct Array<'a>(&'a str);
 impl Members {
     /// Reads `text` as one object, nothing before and nothing after it.
     pub(crate) fn parse(text: &str, depth: usize, members: usize) -> Result<Self, Error> {
-        Scanner::new(text, depth, members).object_document().map(Self)
+        let (list, names) = Scanner::new(text, depth, members).object_document()?;
+        Ok(Self { list, names })
     }
 
     /// The value of `name`. `text` is the one given to [`Members::parse`].
     #[inline]
     pub(crate) fn get<'a>(&self, text: &'a str, name: &str) -> Option<Value<'a>> {
-        let mark = Mark::of(name);
-        let member = self.0.iter().find(|member| member.is_named(text, name, mark))?;
+        let member = self.find(text, name)?;
         Some(Value::of(text, member.value, member.kind))
     }
 
     /// Whether there is a member `name`.
     #[inline]
     pub(crate) fn has(&self, text: &str, name: &str) -> bool {
+        self.find(text, name).is_some()
+    }
+
+    #[inline]
+    fn find(&self, text: &str, name: &str) -> Option<&Member> {
         let mark = Mark::of(name);
-        self.0.iter().any(|member| member.is_named(text, name, mark))
+        if self.names & mark.bit() == 0 {
+            return None;
+        }
+        self.list.iter().find(|member| member.is_named(text, name, mark))
     }
 
     /// All members in the order of the text.
     pub(crate) fn iter<'a>(&self, text: &'a str) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
-        self.0.iter().map(move |member| (member.name(text), Value::of(text, member.value, member.kind)))
+        self.list.iter().map(move |member| (member.name(text), Value::of(text, member.value, member.kind)))
     }
 }
 
@@ -121,7 +133,7 @@ impl Object {
 
     /// Bytes on the heap, but for what the allocator adds.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.text.len() + size_of_val(&*self.members.0)
+        self.text.len() + size_of_val(&*self.members.list)
     }
 }
 

@@ -113,7 +113,8 @@ impl Gate {
 }
 
 /// RFC 6750 §2: a client must not use more than one method. The query is read for nothing else.
+#[inline]
 fn has_token_in_query(uri: &http::Uri) -> bool {
-    let mut parameters = uri.query().into_iter().flat_map(|query| query.split('&'));
-    parameters.any(|parameter| parameter.split('=').next() == Some("access_token"))
+    let is_token = |parameter: &str| parameter.split('=').next() == Some("access_token");
+    uri.query().is_some_and(|query| query.split('&').any(is_token))
 }

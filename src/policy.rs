@@ -1,7 +1,9 @@
 //! What a route demands of a token that is valid for this resource server.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::scope::{ScopeError, ScopeToken};
 
@@ -23,9 +25,34 @@ pub struct Policy {
 #[derive(Clone, PartialEq, Eq)]
 enum Scopes {
     Unneeded,
-    AllOf(Arc<[ScopeToken]>),
-    AnyOf(Arc<[ScopeToken]>),
+    AllOf(Arc<[ScopeToken]>, DemandId),
+    AnyOf(Arc<[ScopeToken]>, DemandId),
 }
+
+/// Which demand it is, so that an answer to it can be remembered: clones share it, no two that were made apart do.
+#[derive(Clone, Copy)]
+pub(crate) struct DemandId(NonZeroU64);
+
+impl DemandId {
+    fn new() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(NonZeroU64::MIN.saturating_add(LAST.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    #[inline]
+    pub(crate) fn number(self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// Policies that demand the same are equal, wherever they were made.
+impl PartialEq for DemandId {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for DemandId {}
 
 /// What happens to a request while the revocation feed is stale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -90,7 +117,11 @@ impl Policy {
     /// If one of them is not a scope value.
     pub fn try_all_of<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
         let scopes = parse(scopes)?;
-        Ok(Self { needed: Some(join(&scopes)), scopes: Scopes::AllOf(scopes), when_stale: None })
+        Ok(Self {
+            needed: Some(join(&scopes)),
+            scopes: Scopes::AllOf(scopes, DemandId::new()),
+            when_stale: None,
+        })
     }
 
     /// [`any_of`] for scopes that come from a file or a user.
@@ -99,7 +130,11 @@ impl Policy {
     /// If one of them is not a scope value.
     pub fn try_any_of<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Self, ScopeError> {
         let scopes = parse(scopes)?;
-        Ok(Self { needed: Some(join(&scopes)), scopes: Scopes::AnyOf(scopes), when_stale: None })
+        Ok(Self {
+            needed: Some(join(&scopes)),
+            scopes: Scopes::AnyOf(scopes, DemandId::new()),
+            when_stale: None,
+        })
     }
 
     /// What to do while the revocation feed is stale, instead of what the feed itself says.
@@ -118,12 +153,23 @@ impl Policy {
         self.needed.as_ref()
     }
 
+    /// Which demand of scopes this is; none where none is made. Nothing ever changes what one demands.
+    #[inline]
+    pub(crate) fn demand(&self) -> Option<DemandId> {
+        match &self.scopes {
+            Scopes::Unneeded => None,
+            Scopes::AllOf(_, id) | Scopes::AnyOf(_, id) => Some(*id),
+        }
+    }
+
     /// Whether a token suffices, given the answer to "does it carry this scope?".
     pub(crate) fn allows(&self, mut carries: impl FnMut(&str) -> bool) -> bool {
         match &self.scopes {
             Scopes::Unneeded => true,
-            Scopes::AllOf(scopes) => !scopes.is_empty() && scopes.iter().all(|scope| carries(scope.as_str())),
-            Scopes::AnyOf(scopes) => scopes.iter().any(|scope| carries(scope.as_str())),
+            Scopes::AllOf(scopes, _) => {
+                !scopes.is_empty() && scopes.iter().all(|scope| carries(scope.as_str()))
+            }
+            Scopes::AnyOf(scopes, _) => scopes.iter().any(|scope| carries(scope.as_str())),
         }
     }
 }
@@ -140,8 +186,8 @@ impl fmt::Debug for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unneeded => f.write_str("any token"),
-            Self::AllOf(scopes) => write!(f, "all of {scopes:?}"),
-            Self::AnyOf(scopes) => write!(f, "any of {scopes:?}"),
+            Self::AllOf(scopes, _) => write!(f, "all of {scopes:?}"),
+            Self::AnyOf(scopes, _) => write!(f, "any of {scopes:?}"),
         }
     }
 }
@@ -170,6 +216,16 @@ mod tests {
                 "{policy:?} of {carried:?}"
             );
         }
+    }
+
+    #[test]
+    fn each_demand_is_told_apart_but_equal_to_the_same_made_elsewhere() {
+        let number = |policy: &Policy| policy.demand().map(DemandId::number);
+        let (one, other) = (scope("a"), scope("a"));
+        assert_eq!(one, other);
+        assert!(number(&one).is_some() && number(&one) != number(&other));
+        assert_eq!(number(&one), number(&one.clone().when_stale(WhenStale::Admit)));
+        assert_eq!(number(&any_token()), None);
     }
 
     #[test]

@@ -282,6 +282,7 @@ mod tests {
     fn all_lists_every_kind_once() {
         let kinds: std::collections::HashSet<_> = RejectionKind::ALL.iter().collect();
         assert_eq!(kinds.len(), RejectionKind::ALL.len());
+        assert!(RejectionKind::ALL.iter().enumerate().all(|(place, kind)| *kind as usize == place));
         assert_eq!(kinds.len(), RejectionKind::RevocationsStale as usize + 1, "the last one is the last");
     }
 }

@@ -35,8 +35,8 @@ mod verdict;
 
 pub use admitted::{AccessToken, ClaimsError};
 use token::Room;
-use verdict::Sight;
 pub(crate) use verdict::{Kept, Verdicts};
+use verdict::{Sight, Unseen};
 
 /// Judges requests by the issuers it trusts. Pure: memory and the given time decide, nothing else.
 pub(crate) struct Judge {
@@ -113,6 +113,12 @@ impl Judge {
                 return Ok(admitted::admit_again(live));
             }
         };
+        self.judge_new(unseen, policy, now)
+    }
+
+    /// Apart from what a token that comes again passes: it has room for a header and a signature.
+    #[inline(never)]
+    fn judge_new(&self, unseen: Unseen<'_>, policy: &Policy, now: Now) -> Result<AccessToken, Stop> {
         let mut room = Room::new();
         let parsed = token::parse(unseen, &mut room)?;
         let keyed = key::choose(parsed, &self.issuers, now)?;

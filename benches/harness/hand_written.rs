@@ -12,8 +12,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
 use tower::Service as _;
 
-use super::measure::poll_once;
-use super::{Inner, inner, request};
+use super::poll::poll_once;
+use super::world::{Inner, inner, request};
 
 #[derive(Clone, Debug, Deserialize)]
 #[allow(dead_code, reason = "a handler would read them")]

@@ -10,11 +10,9 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::{Context, Poll, Waker};
 
 #[path = "machine.rs"]
 mod machine;
@@ -198,14 +196,4 @@ pub fn write_json(name: &str, figures: &serde_json::Value) {
     all["machine"] = machine::look();
     let text = serde_json::to_string_pretty(&all).expect("figures are JSON");
     std::fs::write(folder.join(format!("{name}.json")), text + "\n").expect("figures are written");
-}
-
-/// The outcome of a future that must not wait.
-pub fn poll_once<T>(future: impl Future<Output = Result<T, Infallible>>) -> T {
-    let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(value)) => value,
-        Poll::Ready(Err(never)) => match never {},
-        Poll::Pending => panic!("a decided request does not wait"),
-    }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use serde_json::{Value, json};
 use tower::Layer as _;
+use tower_bearer::clock::SystemClock;
 use tower_bearer::{
     Algorithm, Polled, Protected, Pulled, ResourceServer, Revocation, RevocationSource, SourceError,
     any_token,
@@ -236,7 +237,7 @@ async fn look_up(
 }
 
 /// Look-ups, bytes and loading, by size.
-pub async fn revocation(world: &World) -> Value {
+pub async fn revocation(world: &World<SystemClock>) -> Value {
     let folder = Folder::new();
     let mint = |jti: String| world.mint(token(Algorithm::HS256, ISSUER, 0).claim("jti", jti));
     let plain = world.api(Algorithm::HS256, CACHE).await;

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use tower_bearer::Protected;
 
 use super::measure::{cpu_ns, median};
-use super::{Inner, ask};
+use super::world::{Inner, ask};
 
 const REQUESTS: usize = 200_000;
 const ROUNDS: usize = 9;

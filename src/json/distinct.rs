@@ -33,6 +33,12 @@ impl Seen {
         shared && self.count <= FEW && others.any(|other| name.is_same(other, text))
     }
 
+    /// The bits of all names; all bits where some have escapes, whose bits say nothing.
+    #[inline]
+    pub(super) fn names(&self) -> u64 {
+        if self.escaped { u64::MAX } else { self.bits }
+    }
+
     /// Whether any name is there twice, when all of them are known.
     pub(super) fn has_repeated(&self, names: impl Iterator<Item = Name>, text: &str) -> bool {
         if self.count <= FEW && !self.escaped {

@@ -57,15 +57,33 @@ impl Mark {
 
     #[inline]
     pub(super) fn of(name: &str) -> Self {
-        let byte = |at: usize| u32::from(name.as_bytes().get(at).copied().unwrap_or_default());
-        Self(name.len().min(255) as u32 | byte(0) << 8 | byte(1) << 16 | byte(2) << 24)
+        Self::of_bytes(name.as_bytes())
+    }
+
+    #[inline]
+    fn of_bytes(name: &[u8]) -> Self {
+        let first = match name {
+            [a, b, c, ..] => [*a, *b, *c],
+            [a, b] => [*a, *b, 0],
+            [a] => [*a, 0, 0],
+            [] => [0; 3],
+        };
+        let [a, b, c] = first;
+        Self(u32::from_le_bytes([name.len().min(255) as u8, a, b, c]))
+    }
+
+    /// One bit of 64, the same for the same names without escapes.
+    #[inline]
+    pub(super) fn bit(self) -> u64 {
+        1 << (self.0.wrapping_mul(0x9e37_79b9) >> 26)
     }
 }
 
 impl Name {
     #[inline]
-    pub(super) fn new(text: &str, span: Span, escaped: bool) -> Self {
-        Self { span, mark: if escaped { Mark::ESCAPED } else { Mark::of(span.of(text)) } }
+    pub(super) fn new(text: &[u8], span: Span, escaped: bool) -> Self {
+        let bytes = || text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        Self { span, mark: if escaped { Mark::ESCAPED } else { Mark::of_bytes(bytes()) } }
     }
 
     #[inline]
@@ -78,10 +96,9 @@ impl Name {
         if self.is_escaped() { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
     }
 
-    /// One bit of 64, the same for the same names without escapes.
     #[inline]
     pub(super) fn bit(self) -> u64 {
-        1 << (self.mark.0.wrapping_mul(0x9e37_79b9) >> 26)
+        self.mark.bit()
     }
 
     /// Whether they are the same for certain: names with escapes may be though they do not look it.

@@ -3,9 +3,10 @@
 use smallvec::SmallVec;
 
 use super::distinct::Seen;
-use super::escape::escape_length;
 use super::member::{Error, Kind, Member, Name, Span};
-use super::plain::plain;
+use super::plain::is_simple;
+
+mod leaf;
 
 /// Members that take no allocation until it is known how many there are: more than most tokens have.
 const USUAL: usize = 24;
@@ -22,11 +23,24 @@ pub(crate) struct Scanner<'a> {
     members: usize,
     /// Names of the inner objects that are open, innermost last.
     names: Vec<Name>,
+    /// No string has an escape, as in most tokens, nor a control character.
+    simple: bool,
+    /// Why it is not JSON, where it is not. Kept here so that what each step finds fits into registers.
+    reason: &'static str,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str, depth: usize, members: usize) -> Self {
-        Self { text, bytes: text.as_bytes(), at: 0, depth_left: depth, members, names: Vec::new() }
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+            depth_left: depth,
+            members,
+            names: Vec::new(),
+            simple: false,
+            reason: "",
+        }
     }
 
     /// A scanner behind the opening bracket of an array that was accepted before.
@@ -41,30 +55,41 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             self.space();
         }
-        if matches!(self.peek(), None | Some(b']')) { None } else { self.value().ok() }
+        if matches!(self.peek(), None | Some(b']')) { None } else { self.value() }
     }
 
-    /// The whole text as one object.
-    pub(crate) fn object_document(mut self) -> Result<Box<[Member]>, Error> {
+    /// The whole text as one object: its members, and the bits of their names.
+    pub(crate) fn object_document(mut self) -> Result<(Box<[Member]>, u64), Error> {
         if u32::try_from(self.bytes.len()).is_err() {
-            return self.fail("text too long");
+            return Err(Error { reason: "text too long", at: 0 });
         }
+        self.simple = is_simple(self.bytes);
+        match self.document() {
+            Some(found) => Ok(found),
+            None => Err(Error { reason: self.reason, at: self.at }),
+        }
+    }
+
+    #[inline]
+    fn document(&mut self) -> Option<(Box<[Member]>, u64)> {
         let mut members = Members::new();
         self.space();
         if self.peek() != Some(b'{') {
             return self.fail("not an object");
         }
-        self.outermost(&mut members)?;
+        let names = self.outermost(&mut members)?;
         self.space();
         if self.at == self.bytes.len() {
-            Ok(Box::from(&*members))
+            Some((Box::from(&*members), names))
         } else {
             self.fail("text after the object")
         }
     }
 
-    fn fail<T>(&self, reason: &'static str) -> Result<T, Error> {
-        Err(Error { reason, at: self.at })
+    #[cold]
+    fn fail<T>(&mut self, reason: &'static str) -> Option<T> {
+        self.reason = reason;
+        None
     }
 
     #[inline]
@@ -74,22 +99,26 @@ impl<'a> Scanner<'a> {
 
     #[inline]
     fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+        while let Some(byte) = self.peek() {
+            // Most of what is asked about is no space, which one look tells.
+            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return;
+            }
             self.at += 1;
         }
     }
 
     #[inline]
-    fn enter(&mut self) -> Result<(), Error> {
+    fn enter(&mut self) -> Option<()> {
         let Some(left) = self.depth_left.checked_sub(1) else { return self.fail("nested too deep") };
         self.depth_left = left;
         self.at += 1;
         self.space();
-        Ok(())
+        Some(())
     }
 
     /// The outermost object, from its opening brace on.
-    fn outermost(&mut self, found: &mut Members) -> Result<(), Error> {
+    fn outermost(&mut self, found: &mut Members) -> Option<u64> {
         self.enter()?;
         let mut seen = Seen::default();
         if self.peek() == Some(b'}') {
@@ -110,11 +139,11 @@ impl<'a> Scanner<'a> {
         if seen.has_repeated(found.iter().map(|member| member.name), self.text) {
             return self.fail("duplicate member");
         }
-        Ok(())
+        Some(seen.names())
     }
 
     /// Another object, from its opening brace on.
-    fn object(&mut self) -> Result<(), Error> {
+    fn object(&mut self) -> Option<()> {
         self.enter()?;
         let base = self.names.len();
         let mut seen = Seen::default();
@@ -138,48 +167,48 @@ impl<'a> Scanner<'a> {
         }
         self.names.truncate(base);
         self.depth_left += 1;
-        Ok(())
+        Some(())
     }
 
     /// A member's name and its colon, after so many others.
     #[inline]
-    fn name(&mut self, before: usize) -> Result<Name, Error> {
+    fn name(&mut self, before: usize) -> Option<Name> {
         if self.peek() != Some(b'"') {
             return self.fail("expected a member name");
         }
         if before >= self.members {
             return self.fail("too many members");
         }
-        let (span, escaped) = self.string()?;
-        let name = Name::new(self.text, span, escaped);
+        let text = self.string()?;
+        let name = Name::new(self.bytes, text.span, text.escaped);
         self.space();
         if self.peek() != Some(b':') {
             return self.fail("expected a colon");
         }
         self.at += 1;
         self.space();
-        Ok(name)
+        Some(name)
     }
 
     /// After an item: a comma (false) or the closing bracket (true).
     #[inline]
-    fn closes(&mut self, bracket: u8) -> Result<bool, Error> {
+    fn closes(&mut self, bracket: u8) -> Option<bool> {
         self.space();
         match self.peek() {
             Some(b',') => {
                 self.at += 1;
                 self.space();
-                Ok(false)
+                Some(false)
             }
             Some(found) if found == bracket => {
                 self.at += 1;
-                Ok(true)
+                Some(true)
             }
             _ => self.fail("expected a comma or a closing bracket"),
         }
     }
 
-    fn array(&mut self) -> Result<(), Error> {
+    fn array(&mut self) -> Option<()> {
         self.enter()?;
         if self.peek() == Some(b']') {
             self.at += 1;
@@ -192,15 +221,15 @@ impl<'a> Scanner<'a> {
             }
         }
         self.depth_left += 1;
-        Ok(())
+        Some(())
     }
 
-    fn value(&mut self) -> Result<(Span, Kind), Error> {
+    fn value(&mut self) -> Option<(Span, Kind)> {
         let start = self.at;
         let kind = match self.peek() {
             Some(b'"') => {
-                let (span, escaped) = self.string()?;
-                return Ok((span, if escaped { Kind::Escaped } else { Kind::Plain }));
+                let text = self.string()?;
+                return Some((text.span, if text.escaped { Kind::Escaped } else { Kind::Plain }));
             }
             Some(b'{') => {
                 self.object()?;
@@ -219,80 +248,6 @@ impl<'a> Scanner<'a> {
             Some(b'n') => self.word(b"null", Kind::Null)?,
             _ => return self.fail("expected a value"),
         };
-        Ok((Span::new(start, self.at), kind))
-    }
-
-    fn word(&mut self, word: &[u8], kind: Kind) -> Result<Kind, Error> {
-        if !self.bytes.get(self.at..).unwrap_or_default().starts_with(word) {
-            return self.fail("expected a value");
-        }
-        self.at += word.len();
-        Ok(kind)
-    }
-
-    #[inline]
-    fn number(&mut self) -> Result<(), Error> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
-        }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn digits(&mut self) -> Result<(), Error> {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        if self.at == start { self.fail("expected a digit") } else { Ok(()) }
-    }
-
-    /// A string from its opening quote on: its span without quotes, and whether it has escapes.
-    #[inline]
-    fn string(&mut self) -> Result<(Span, bool), Error> {
-        self.at += 1;
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
-            match self.peek() {
-                Some(b'"') => {
-                    let span = Span::new(start, self.at);
-                    self.at += 1;
-                    return Ok((span, escaped));
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                Some(0..=0x1f) => return self.fail("control character in a string"),
-                Some(_) => self.at += 1,
-                None => return self.fail("string without an end"),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<(), Error> {
-        match escape_length(self.text.get(self.at..).unwrap_or_default()) {
-            Ok(length) => self.at += length,
-            Err(reason) => return self.fail(reason),
-        }
-        Ok(())
+        Some((Span::new(start, self.at), kind))
     }
 }

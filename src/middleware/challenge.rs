@@ -1,6 +1,6 @@
 //! The answer to a refused request (RFC 6750 §3, RFC 9110 §11.6.1), over plain HTTP and gRPC.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, TE, WWW_AUTHENTICATE};
@@ -8,18 +8,46 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 
 use super::body::RejectionBody;
 use crate::policy::Policy;
-use crate::rejection::Rejection;
+use crate::rejection::{Rejection, RejectionKind};
 
 /// What every challenge of a resource server says of it, quoted already (RFC 9110 §11.5, RFC 9728 §5.1).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Realm {
     realm: Box<str>,
     resource_metadata: Option<Box<str>>,
+    /// The challenge for each kind of rejection, at its place, where it names no scope: made once.
+    challenges: Box<[Option<HeaderValue>]>,
 }
 
 impl Realm {
     pub(crate) fn new(realm: &str, resource_metadata: Option<&str>) -> Self {
-        Self { realm: quoted(realm), resource_metadata: resource_metadata.map(quoted) }
+        let mut made = Self {
+            realm: quoted(realm),
+            resource_metadata: resource_metadata.map(quoted),
+            challenges: Box::default(),
+        };
+        let make = |kind: &RejectionKind| made.make(&Rejection::new(*kind));
+        made.challenges = RejectionKind::ALL.iter().map(make).collect();
+        made
+    }
+
+    fn challenge(&self, rejection: &Rejection) -> Option<HeaderValue> {
+        match self.challenges.get(rejection.kind() as usize) {
+            Some(made) if rejection.needed_scope().is_none() => made.clone(),
+            _ => self.make(rejection),
+        }
+    }
+
+    fn make(&self, rejection: &Rejection) -> Option<HeaderValue> {
+        HeaderValue::from_maybe_shared(Bytes::from(challenge(rejection, self))).ok()
+    }
+}
+
+impl fmt::Debug for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Realm");
+        shown.field("realm", &self.realm).field("resource_metadata", &self.resource_metadata);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -55,10 +83,11 @@ impl Asked {
         // Whoever reads the status alone must not take a refusal for a success because of a content type that a stranger
         // sent: only what is gRPC in every respect is answered as gRPC is.
         let trailers =
-            request.headers().get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
+            || request.headers().get(TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
         let speaks_grpc =
-            request.method() == Method::POST && request.version() == Version::HTTP_2 && trailers;
-        Self { grpc: request.headers().get(CONTENT_TYPE).filter(|_| speaks_grpc).filter(is_grpc).cloned() }
+            request.method() == Method::POST && request.version() == Version::HTTP_2 && trailers();
+        let content = || request.headers().get(CONTENT_TYPE).filter(is_grpc).cloned();
+        Self { grpc: if speaks_grpc { content() } else { None } }
     }
 }
 
@@ -92,7 +121,7 @@ pub(super) fn answer<B: Default>(
         let seconds = rejection.retry_after_hint().map_or(1, |after| after.as_secs().max(1));
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         headers.remove(WWW_AUTHENTICATE);
-    } else if let Ok(challenge) = HeaderValue::from_maybe_shared(Bytes::from(challenge(&rejection, realm))) {
+    } else if let Some(challenge) = realm.challenge(&rejection) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
     let mut response = Response::new(body);
@@ -104,16 +133,17 @@ pub(super) fn answer<B: Default>(
 
 fn challenge(rejection: &Rejection, realm: &Realm) -> String {
     let mut text = String::with_capacity(256 + realm.realm.len());
-    // Writing into a string does not fail. Scope values and our own words need no escapes.
-    let _ = write!(text, "Bearer realm={}", realm.realm);
+    let mut add = |parts: &[&str]| parts.iter().for_each(|part| text.push_str(part));
+    // Scope values and our own words need no escapes.
+    add(&["Bearer realm=", &realm.realm]);
     if let Some(scope) = rejection.needed_scope().filter(|scope| !scope.is_empty()) {
-        let _ = write!(text, ", scope=\"{scope}\"");
+        add(&[", scope=\"", scope, "\""]);
     }
     if let (Some(code), Some(words)) = (rejection.error_code(), rejection.public_words()) {
-        let _ = write!(text, ", error=\"{code}\", error_description=\"{words}\"");
+        add(&[", error=\"", code, "\", error_description=\"", words, "\""]);
     }
     if let Some(url) = &realm.resource_metadata {
-        let _ = write!(text, ", resource_metadata={url}");
+        add(&[", resource_metadata=", url]);
     }
     text
 }

@@ -8,6 +8,7 @@ use crate::clock::UnixTime;
 use crate::issuer::TrustedIssuer;
 use crate::json::Object;
 use crate::keys::KeyId;
+use crate::policy::DemandId;
 
 use super::header::Header;
 use super::typed::Typed;
@@ -121,6 +122,48 @@ pub(super) struct Own {
     pub(super) facts: Arc<Facts>,
     /// The whole token: comparing with it costs a tenth of putting it together again.
     pub(super) token: Box<[u8]>,
+    pub(super) allowed: Allowed,
+}
+
+/// The demands of scopes that a token is known to meet: a few, by their numbers. Neither what it says nor what they demand
+/// ever changes, so that this only saves a look.
+#[derive(Default)]
+pub(super) struct Allowed([AtomicU64; 4]);
+
+impl Allowed {
+    #[inline]
+    fn place(&self, demand: DemandId) -> Option<&AtomicU64> {
+        self.0.get(demand.number() as usize % self.0.len())
+    }
+
+    #[inline]
+    fn has(&self, demand: DemandId) -> bool {
+        self.place(demand).is_some_and(|place| place.load(Ordering::Relaxed) == demand.number())
+    }
+
+    fn note(&self, demand: DemandId) {
+        if let Some(place) = self.place(demand) {
+            place.store(demand.number(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Held {
+    /// Whether it is known to meet this very demand.
+    #[inline]
+    pub(super) fn meets(&self, demand: DemandId) -> bool {
+        match self {
+            Self::Shared(_) => false,
+            Self::Own(own) => own.allowed.has(demand),
+        }
+    }
+
+    /// Remembers that it meets a demand, where that is written beside no other thread.
+    pub(super) fn note_meets(&self, demand: Option<DemandId>) {
+        if let (Self::Own(own), Some(demand)) = (self, demand) {
+            own.allowed.note(demand);
+        }
+    }
 }
 
 impl Deref for Held {

@@ -1,5 +1,6 @@
 //! The JOSE header: read once, and recognised by its bytes from then on. Few issuers have more than two.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -41,11 +42,59 @@ struct Known {
     next: usize,
 }
 
+/// What a token's header says: known already, or borrowed from where it was decoded to until the token verifies.
+pub(super) enum Claimed<'a> {
+    Known(Arc<Header>),
+    New(New<'a>),
+}
+
+pub(super) struct New<'a> {
+    encoded: &'a [u8],
+    algorithm: Algorithm,
+    kid: Option<Cow<'a, str>>,
+    typ: Option<Cow<'a, str>>,
+}
+
+impl Claimed<'_> {
+    pub(super) fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Known(header) => header.algorithm,
+            Self::New(new) => new.algorithm,
+        }
+    }
+
+    pub(super) fn kid(&self) -> Option<&str> {
+        match self {
+            Self::Known(header) => header.kid.as_deref(),
+            Self::New(new) => new.kid.as_deref(),
+        }
+    }
+
+    /// For as long as the token lives.
+    pub(super) fn keep(self) -> Arc<Header> {
+        match self {
+            Self::Known(header) => header,
+            Self::New(New { encoded, algorithm, kid, typ }) => {
+                let text = |text: Cow<'_, str>| text.into_owned().into_boxed_str();
+                Arc::new(Header {
+                    encoded: encoded.into(),
+                    algorithm,
+                    kid: kid.map(text),
+                    typ: typ.map(text),
+                })
+            }
+        }
+    }
+}
+
+/// Where a header is decoded to.
+pub(super) type Room = [MaybeUninit<u8>; limits::JOSE_HEADER_BYTES];
+
 /// Reads a header, unless it is known.
-pub(super) fn read(encoded: &[u8]) -> Result<Arc<Header>, RejectionKind> {
+pub(super) fn read<'a>(encoded: &'a [u8], room: &'a mut Room) -> Result<Claimed<'a>, RejectionKind> {
     match recognise(encoded) {
-        Some(header) => Ok(header),
-        None => parse(encoded).map(Arc::new),
+        Some(header) => Ok(Claimed::Known(header)),
+        None => parse(encoded, room).map(Claimed::New),
     }
 }
 
@@ -75,8 +124,7 @@ pub(super) fn remember(header: &Arc<Header>) {
 }
 
 /// What the header demands. Keys that it brings along (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
-fn parse(encoded: &[u8]) -> Result<Header, RejectionKind> {
-    let mut room = [const { MaybeUninit::uninit() }; limits::JOSE_HEADER_BYTES];
+fn parse<'a>(encoded: &'a [u8], room: &'a mut Room) -> Result<New<'a>, RejectionKind> {
     let text = URL_SAFE_NO_PAD.decode(encoded, room.as_mut_slice().as_out()).ok();
     let text = text.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or(RejectionKind::MalformedToken)?;
     let members = Members::parse(text, limits::HEADER_DEPTH, limits::OBJECT_MEMBERS)
@@ -94,11 +142,11 @@ fn parse(encoded: &[u8]) -> Result<Header, RejectionKind> {
         Some(Value::String(text)) if text.len() <= longest => Ok(Some(text)),
         Some(_) => Err(RejectionKind::MalformedToken),
     };
-    let kid = short("kid", limits::KEY_ID_BYTES)?.map(Box::from);
-    let typ = short("typ", limits::KEY_ID_BYTES)?.map(Box::from);
+    let kid = short("kid", limits::KEY_ID_BYTES)?;
+    let typ = short("typ", limits::KEY_ID_BYTES)?;
     let content = short("cty", limits::KEY_ID_BYTES)?;
     if content.is_some_and(|cty| ["jwt", "application/jwt"].iter().any(|jwt| cty.eq_ignore_ascii_case(jwt))) {
         return Err(RejectionKind::UnsupportedToken);
     }
-    Ok(Header { encoded: encoded.into(), algorithm, kid, typ })
+    Ok(New { encoded, algorithm, kid, typ })
 }

@@ -49,7 +49,7 @@ pub(super) fn choose<'a>(parsed: Parsed<'a>, issuers: &Directory, now: Now) -> R
         Found::Nobody => return Err(RejectionKind::UnknownIssuer.into()),
     };
     drop(name);
-    if !issuer.rules.algorithms.contains(content.header.algorithm) {
+    if !issuer.rules.algorithms.contains(content.header.algorithm()) {
         return Err(RejectionKind::WrongAlgorithm.into());
     }
     let generation = issuer.keys.generation();
@@ -57,8 +57,8 @@ pub(super) fn choose<'a>(parsed: Parsed<'a>, issuers: &Directory, now: Now) -> R
         .keys
         .current(now.uptime)
         .ok_or_else(|| Rejection::new(RejectionKind::NoKeys).retry_after(limits::BACKOFF_BLIND))?;
-    let kid = content.header.kid.as_deref();
-    if keys.candidates(kid, content.header.algorithm).next().is_none() {
+    let kid = content.header.kid();
+    if keys.candidates(kid, content.header.algorithm()).next().is_none() {
         // Keys without an id may come under any: what the token calls its own says nothing then.
         let kid = kid.filter(|_| !keys.fits_any_kid());
         // A key that is published, but not for this algorithm, is no news.

@@ -36,14 +36,14 @@ impl Signed {
 /// Tries the few keys that fit.
 pub(super) fn verify(keyed: Keyed<'_>, now: Now) -> Result<Signed, Stop> {
     let (content, issuer, generation, keys) = keyed.into_parts();
-    let kid = content.header.kid.as_deref();
-    let algorithm = content.header.algorithm;
+    let kid = content.header.kid();
+    let algorithm = content.header.algorithm();
     let verified = keys
         .candidates(kid, algorithm)
         .find(|key| key.verify(algorithm, content.signing_input, content.signature));
     match verified {
         Some(key) => {
-            let (key, header, claims, name) = (key.id(), content.header, content.claims, content.name);
+            let (key, header, claims, name) = (key.id(), content.header.keep(), content.claims, content.name);
             Ok(Signed(Parts { issuer, header, claims, key, generation, name }))
         }
         None => Err(match kid {

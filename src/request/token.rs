@@ -1,7 +1,6 @@
 //! Stage 2: a JWS in compact serialization whose header and claims are strict JSON (RFC 7515 §5.2, §7.1).
 
 use std::mem::MaybeUninit;
-use std::sync::Arc;
 
 use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
@@ -9,8 +8,8 @@ use crate::json::Object;
 use crate::limits;
 use crate::rejection::RejectionKind;
 
-use super::bearer::is_b64token;
-use super::header::{self, Header};
+use super::bearer::{self, Dots};
+use super::header::{self, Claimed};
 use super::verdict::{Name, Unseen};
 
 /// Proof of form: nothing in it is true yet.
@@ -27,33 +26,44 @@ pub(super) struct Content<'a> {
     /// What was signed: header and claims as they came.
     pub(super) signing_input: &'a [u8],
     pub(super) signature: &'a [u8],
-    pub(super) header: Arc<Header>,
+    pub(super) header: Claimed<'a>,
     /// Behind them stands the signature as it came.
     pub(super) claims: Object,
     pub(super) name: Option<Name>,
 }
 
-/// Where a signature is decoded to.
-pub(super) struct Room([MaybeUninit<u8>; limits::SIGNATURE_BYTES]);
+/// Where signature and header are decoded to.
+pub(super) struct Room {
+    signature: [MaybeUninit<u8>; limits::SIGNATURE_BYTES],
+    header: header::Room,
+}
 
 impl Room {
     pub(super) const fn new() -> Self {
-        Self([const { MaybeUninit::uninit() }; limits::SIGNATURE_BYTES])
+        Self {
+            signature: [const { MaybeUninit::uninit() }; limits::SIGNATURE_BYTES],
+            header: [const { MaybeUninit::uninit() }; limits::JOSE_HEADER_BYTES],
+        }
     }
 }
 
 /// Splits and reads the token; each part is bounded before it is decoded.
 pub(super) fn parse<'a>(unseen: Unseen<'a>, room: &'a mut Room) -> Result<Parsed<'a>, RejectionKind> {
     let (token, name) = unseen.into_parts();
-    read(token, name, room).map(Parsed).map_err(|kind| {
+    let dots = bearer::dots(token);
+    read(token, dots, name, room).map(Parsed).map_err(|kind| {
         // RFC 6750 §3.1: what cannot be a bearer token at all makes the request malformed, not the token invalid.
-        if is_b64token(token) { kind } else { RejectionKind::MalformedCredentials }
+        if bearer::is_b64token(token, dots) { kind } else { RejectionKind::MalformedCredentials }
     })
 }
 
-fn read<'a>(token: &'a [u8], name: Option<Name>, room: &'a mut Room) -> Result<Content<'a>, RejectionKind> {
-    let mut dots = memchr::memchr_iter(b'.', token);
-    let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
+fn read<'a>(
+    token: &'a [u8],
+    dots: Dots,
+    name: Option<Name>,
+    room: &'a mut Room,
+) -> Result<Content<'a>, RejectionKind> {
+    let [Some(first), Some(second), None] = dots else {
         return Err(RejectionKind::MalformedToken);
     };
     let part = |range: std::ops::Range<usize>| token.get(range).unwrap_or_default();
@@ -65,9 +75,9 @@ fn read<'a>(token: &'a [u8], name: Option<Name>, room: &'a mut Room) -> Result<C
     if encoded.len() > URL_SAFE_NO_PAD.encoded_length(limits::SIGNATURE_BYTES) {
         return Err(RejectionKind::MalformedToken);
     }
-    let signature = URL_SAFE_NO_PAD.decode(encoded, room.0.as_mut_slice().as_out());
+    let signature = URL_SAFE_NO_PAD.decode(encoded, room.signature.as_mut_slice().as_out());
     let signature = signature.map_err(|_| RejectionKind::MalformedToken)?;
-    let header = header::read(header)?;
+    let header = header::read(header, &mut room.header)?;
     let claims = read_claims(claims, encoded).ok_or(RejectionKind::MalformedToken)?;
     Ok(Content { signing_input: part(0..second), signature, header, claims, name })
 }

@@ -10,7 +10,6 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;
-use std::task::{Context, Poll, Waker};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -23,9 +22,12 @@ use tower_bearer::Algorithm;
 
 #[path = "../../harness/measure.rs"]
 mod measure;
+#[path = "../../harness/poll.rs"]
+mod poll;
 mod stacks;
 mod world;
 use measure::{Bench, Figures, measure, write_json};
+pub(crate) use poll::poll_once;
 use stacks::Stack;
 use world::World;
 
@@ -153,16 +155,6 @@ fn compare(title: &str, stacks: &mut [Stack], tokens: &[HeaderValue]) -> Vec<Fig
         println!("| {} | {ns:.0} | {over:.0} | {ratio:.3} | {:.0} |", row.name, row.allocations);
     }
     figures
-}
-
-/// The outcome of a future that must not wait.
-pub(crate) fn poll_once<T>(future: impl Future<Output = Result<T, Infallible>>) -> T {
-    let mut future = std::pin::pin!(future);
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(value)) => value,
-        Poll::Ready(Err(never)) => match never {},
-        Poll::Pending => panic!("a request with local keys does not wait"),
-    }
 }
 
 fn main() {

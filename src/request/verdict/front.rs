@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::clock::{Now, UnixTime};
 use crate::limits;
 
-use super::super::facts::{Facts, Held, Own};
+use super::super::facts::{Allowed, Facts, Held, Own};
 use super::Name;
 use super::store::Store;
 
@@ -61,7 +61,7 @@ fn bring(name: Name, token: &[u8], store: &Store) -> Option<Held> {
     if token.len() > limits::FRONT_TOKEN_BYTES {
         return Some(Held::Shared(facts));
     }
-    let own = Arc::new(Own { facts, token: token.into() });
+    let own = Arc::new(Own { facts, token: token.into(), allowed: Allowed::default() });
     let former = FRONT.try_with(|front| {
         let mut front = front.try_borrow_mut().ok()?;
         front.put(name, Arc::clone(&own))
