@@ -205,7 +205,7 @@ async fn an_auth0_tenant_is_watched_without_telling_secrets() {
     server.grant("watcher", &server.management_audience(), ["blacklist:tokens", "read:client_grants"]);
     let source = || {
         let client = ClientCredentials::new("watcher", secret);
-        Auth0::new(server.issuer(), client).audience(AUDIENCE).poll_interval(world::POLL)
+        Auth0::new(server.issuer(), client).audience(AUDIENCE).poll_interval(POLL)
     };
     let about = |line: &&str| line.contains(server.issuer()) && line.contains("tokens without `jti`");
     let line = || said().lines().rfind(about).map(str::to_owned);
