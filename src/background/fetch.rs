@@ -16,9 +16,11 @@ use reqwest::header::{
 use url::{Host, Url};
 
 mod headers;
+mod stream;
 
 pub(crate) use headers::Rate;
 use headers::{http_date, max_age, rate, seconds, text};
+pub(crate) use stream::Flow;
 
 use super::transport::terms::Terms;
 use super::transport::{ProxySetting, Transport, TransportError, proxy_url};
@@ -211,6 +213,26 @@ impl Fetcher {
         if let Some(answer) = super::simulated::answer(&question).await {
             return answer;
         }
+        let mut request = self.request(&question).timeout(question.within);
+        if let Some(form) = question.form {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned());
+        }
+        if let Some(etag) = question.known {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let mut response = request.send().await.map_err(failure)?;
+        let mut answer = Answer::head(&response);
+        while let Some(chunk) = response.chunk().await.map_err(failure)? {
+            if answer.body.len() + chunk.len() > question.limit {
+                return Err(FetchError::TooLarge(question.limit));
+            }
+            answer.body.extend_from_slice(&chunk);
+        }
+        Ok(answer)
+    }
+
+    /// But for its body and the time it may take.
+    fn request(&self, question: &Question<'_>) -> reqwest::RequestBuilder {
         let Connections { client, direct, proxied_loopback } = &self.connections;
         let proxied = *proxied_loopback && question.url.scheme() == "https";
         let client = if is_loopback(question.url) && !proxied { direct } else { client };
@@ -220,37 +242,31 @@ impl Fetcher {
             .headers(self.terms.headers_for(question.url))
             .header(ACCEPT, question.accept)
             // A cache in between must not answer for the server.
-            .header(CACHE_CONTROL, "no-cache")
-            .timeout(question.within);
+            .header(CACHE_CONTROL, "no-cache");
         if let Some(mut value) = question.authorization.and_then(|s| HeaderValue::from_bytes(s.expose()).ok())
         {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        if let Some(form) = question.form {
-            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned());
+        request
+    }
+}
+
+impl Answer {
+    /// But for the body.
+    fn head(response: &reqwest::Response) -> Self {
+        let headers = response.headers();
+        let age = text(headers, &AGE).and_then(|value| seconds(&value)).unwrap_or_default();
+        Self {
+            status: response.status().as_u16(),
+            content_type: text(headers, &CONTENT_TYPE),
+            etag: text(headers, &ETAG),
+            max_age: text(headers, &CACHE_CONTROL).and_then(|value| max_age(&value)),
+            retry_after: text(headers, &RETRY_AFTER).and_then(|value| seconds(&value)),
+            date: text(headers, &DATE).and_then(|value| http_date(&value)).map(|date| date.minus(age)),
+            rate: rate(headers),
+            body: Vec::new(),
         }
-        if let Some(etag) = question.known {
-            request = request.header(IF_NONE_MATCH, etag);
-        }
-        let mut response = request.send().await.map_err(failure)?;
-        let status = response.status().as_u16();
-        let content_type = text(response.headers(), &CONTENT_TYPE);
-        let etag = text(response.headers(), &ETAG);
-        let max_age = text(response.headers(), &CACHE_CONTROL).and_then(|value| max_age(&value));
-        let retry_after = text(response.headers(), &RETRY_AFTER).and_then(|value| seconds(&value));
-        let age = text(response.headers(), &AGE).and_then(|value| seconds(&value)).unwrap_or_default();
-        let date =
-            text(response.headers(), &DATE).and_then(|value| http_date(&value)).map(|date| date.minus(age));
-        let rate = rate(response.headers());
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(failure)? {
-            if body.len() + chunk.len() > question.limit {
-                return Err(FetchError::TooLarge(question.limit));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer { status, content_type, etag, max_age, retry_after, date, rate, body })
     }
 }
 

@@ -118,7 +118,7 @@ fn plan(auth0: &Auth0, common: &Common, rules: &EntryRules, fetcher: &Fetcher) -
     if let Some(audience) = audiences.iter().find(|name| Audience::try_from(name.as_str()).is_err()) {
         return Err(StartError::new("revocation", audience, "it is no audience", remedy));
     }
-    if !parts.blacklist && !parts.client_grants && !parts.user_grants {
+    if !parts.blacklist && !parts.client_grants && !parts.user_grants && !parts.events {
         let remedy = "Leave one of its parts on, or use without_revocation";
         return Err(StartError::new("revocation", base, "nothing of it is asked for", remedy));
     }
@@ -130,6 +130,7 @@ fn plan(auth0: &Auth0, common: &Common, rules: &EntryRules, fetcher: &Fetcher) -
         audiences: audiences.clone().into(),
         parts: *parts,
         max_token_lifetime: rules.max_token_lifetime,
+        max_staleness: common.max_staleness,
         longest_wait: common.max_staleness / 2,
     })
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::events::Place;
 use super::grants::Of;
 use crate::limits;
 
@@ -27,6 +28,18 @@ pub(super) type Grants = BTreeMap<String, Grant>;
 pub(super) struct Known {
     clients: BTreeMap<String, Grants>,
     users: BTreeMap<String, Grants>,
+    /// Up to where the stream of events was taken in.
+    #[serde(default)]
+    pub(super) events: Option<Place>,
+}
+
+/// The same, of which some may be left out.
+#[derive(Serialize)]
+struct Kept<'a> {
+    clients: BTreeMap<&'a String, &'a Grants>,
+    users: BTreeMap<&'a String, &'a Grants>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<&'a Place>,
 }
 
 impl Known {
@@ -57,9 +70,10 @@ impl Known {
             room = left.unwrap_or(room);
             left.is_some()
         };
-        let clients: BTreeMap<_, _> = self.clients.iter().filter(&mut fitting).collect();
-        let users: BTreeMap<_, _> = self.users.iter().filter(&mut fitting).collect();
-        serde_json::to_string(&BTreeMap::from([("clients", clients), ("users", users)])).unwrap_or_default()
+        let clients = self.clients.iter().filter(&mut fitting).collect();
+        let users = self.users.iter().filter(&mut fitting).collect();
+        let events = self.events.as_ref();
+        serde_json::to_string(&Kept { clients, users, events }).unwrap_or_default()
     }
 }
 
@@ -86,6 +100,18 @@ mod tests {
         let read = Known::read(&known.write());
         assert_eq!((read.clients.len(), read.users.len()), (1, 1), "whole listings or none");
         assert!(!read.users.contains_key("b"));
+    }
+
+    #[test]
+    fn the_place_in_the_stream_is_kept_and_need_not_be_there() {
+        for place in [Place::After("o".to_owned()), Place::Since(7)] {
+            let known = Known { events: Some(place), ..Known::default() };
+            assert_eq!(Known::read(&known.write()), known);
+        }
+        let old = "{\"clients\":{\"a\":{}},\"users\":{}}";
+        let known = Known::read(old);
+        assert_eq!((known.clients.len(), &known.events), (1, &None));
+        assert_eq!(known.write(), old);
     }
 
     #[test]

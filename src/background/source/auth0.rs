@@ -52,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) blacklist: bool,
     pub(crate) client_grants: bool,
     pub(crate) user_grants: bool,
+    pub(crate) events: bool,
 }
 
 common_settings!(Auth0, 10, 60);
@@ -62,7 +63,7 @@ impl Auth0 {
     pub fn new(domain: impl AsRef<str>, client: ClientCredentials) -> Self {
         let domain = domain.as_ref().trim_end_matches('/');
         let base = if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") };
-        let parts = Parts { blacklist: true, client_grants: true, user_grants: false };
+        let parts = Parts { blacklist: true, client_grants: true, user_grants: false, events: false };
         Self { base, client, audiences: Vec::new(), parts, common: Common::of(10, 60) }
     }
 
@@ -76,6 +77,14 @@ impl Auth0 {
     /// hundred grants, every poll interval. Default: off.
     pub fn user_grants(mut self) -> Self {
         self.parts.user_grants = true;
+        self
+    }
+
+    /// Follows the tenant's stream of events, too (`read:events`): deleted and blocked users, and who leaves an organization
+    /// or a group. It is one connection that stays open, beside the polls; plans limit how many a tenant may have. Default:
+    /// off.
+    pub fn events(mut self) -> Self {
+        self.parts.events = true;
         self
     }
 
