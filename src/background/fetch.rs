@@ -9,17 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Method;
-use reqwest::header::{
-    ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderValue, IF_NONE_MATCH,
-    RETRY_AFTER,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 use url::{Host, Url};
 
 mod headers;
 mod stream;
 
 pub(crate) use headers::Rate;
-use headers::{http_date, max_age, rate, seconds, text};
 pub(crate) use stream::Flow;
 
 use super::transport::terms::Terms;
@@ -249,24 +245,6 @@ impl Fetcher {
             request = request.header(AUTHORIZATION, value);
         }
         request
-    }
-}
-
-impl Answer {
-    /// But for the body.
-    fn head(response: &reqwest::Response) -> Self {
-        let headers = response.headers();
-        let age = text(headers, &AGE).and_then(|value| seconds(&value)).unwrap_or_default();
-        Self {
-            status: response.status().as_u16(),
-            content_type: text(headers, &CONTENT_TYPE),
-            etag: text(headers, &ETAG),
-            max_age: text(headers, &CACHE_CONTROL).and_then(|value| max_age(&value)),
-            retry_after: text(headers, &RETRY_AFTER).and_then(|value| seconds(&value)),
-            date: text(headers, &DATE).and_then(|value| http_date(&value)).map(|date| date.minus(age)),
-            rate: rate(headers),
-            body: Vec::new(),
-        }
     }
 }
 

@@ -20,6 +20,7 @@ mod answer;
 mod hear;
 mod intake;
 pub(super) mod kept;
+mod outcome;
 
 use intake::Intake;
 
@@ -265,45 +266,5 @@ impl Puller {
     fn tell(&self) {
         let uptime = self.around.clock.uptime();
         self.revocations.freshness.tell(self.issuer.name.as_str(), self.source(), uptime);
-    }
-
-    /// A complete answer is in force: from here on `self.cursor` stands for all that is known.
-    fn confirm(&mut self, complete: &Complete) {
-        let freshness = &self.revocations.freshness;
-        self.unfinished = None;
-        self.unanswered = 0;
-        self.backoff.reset();
-        self.hole = self.hole.filter(|_| !self.whole);
-        freshness.note_ignored(self.intake.ignored, self.whole);
-        freshness.confirm_aged(complete.told, complete.age, self.whole);
-        if complete.is_behind {
-            freshness.note_trouble(format!(
-                "the answer is {:?} older than earlier ones by its own time: a cache or replica is behind, or the server's \
-                 clock was set back, which is believed after a while",
-                complete.age
-            ));
-        }
-    }
-
-    fn fail(&mut self, error: &PullError, broken: bool) {
-        self.unanswered += 1;
-        if error.is_flaw() {
-            // Deltas go on in time; everything is asked for now and then.
-            self.revocations.flaw(error.to_string());
-            let now = self.around.clock.uptime();
-            self.hole = Some(now.saturating_add(self.backoff.pause(limits::BACKOFF_LONGEST)));
-        }
-        if broken || (!error.is_flaw() && self.unanswered >= limits::CURSOR_TRIES) {
-            self.start_over();
-        }
-        if broken || error.is_flaw() {
-            self.asker.forget();
-        }
-        self.revocations.freshness.note_trouble(error.to_string());
-    }
-
-    /// The next question is for everything.
-    fn start_over(&mut self) {
-        (self.cursor, self.etag, self.unfinished) = (None, None, None);
     }
 }

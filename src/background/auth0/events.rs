@@ -16,12 +16,16 @@ use crate::issuer::TrustedIssuer;
 use crate::limits;
 use crate::revocation::stated::Revocation;
 
+mod connection;
 mod date;
 mod listener;
 mod meaning;
 pub(crate) mod sse;
 
 use listener::Listener;
+
+/// Its path.
+const NAME: &str = "events";
 
 /// From where the stream is to go on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +78,7 @@ struct Kept {
 
 impl Events {
     pub(super) fn new(plan: &Plan, caller: Caller) -> Option<Self> {
-        let url = plan.api.join(listener::NAME).ok().filter(|_| plan.parts.events)?;
+        let url = plan.api.join(NAME).ok().filter(|_| plan.parts.events)?;
         Some(Self {
             url,
             audiences: plan.audiences.clone(),
@@ -179,7 +183,7 @@ impl Ear {
             };
             let lost = signs.clone();
             let lost = move |code| {
-                let trouble = Auth0Error::Ended { call: listener::NAME, code };
+                let trouble = Auth0Error::Ended { call: NAME, code };
                 lost.send_modify(|signs| signs.trouble = Some(trouble));
             };
             let mut reading = Background::default();
@@ -197,9 +201,7 @@ impl Ear {
             };
             match first {
                 Signs { told: Some(_), .. } => Ok(()),
-                Signs { trouble, .. } => {
-                    Err(trouble.unwrap_or(Auth0Error::Unopened { call: listener::NAME }))
-                }
+                Signs { trouble, .. } => Err(trouble.unwrap_or(Auth0Error::Unopened { call: NAME })),
             }
         }
     }

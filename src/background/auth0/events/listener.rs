@@ -8,9 +8,10 @@ use url::Url;
 
 use super::super::Round;
 use super::super::call::{Call, Caller};
+use super::connection::{End, Open, is_offset};
 use super::meaning::{self, Meaning};
-use super::sse::{Message, Parser};
-use super::{Auth0Error, Ended, Events, Heard, Place, Signs, date};
+use super::sse::Message;
+use super::{Auth0Error, Ended, Events, Heard, NAME, Place, Signs, date};
 use crate::background::Surroundings;
 use crate::background::backoff::Backoff;
 use crate::background::fetch::Flow;
@@ -18,9 +19,6 @@ use crate::clock::UnixTime;
 use crate::issuer::TrustedIssuer;
 use crate::limits;
 use crate::revocation::stated::Revocation;
-
-/// Its path.
-pub(super) const NAME: &str = "events";
 
 pub(super) struct Listener {
     events: Arc<Events>,
@@ -40,34 +38,6 @@ pub(super) struct Listener {
     /// What the server wants to be left alone for.
     retry: Duration,
     backoff: Backoff,
-}
-
-/// Why the stream is not open any more.
-enum End {
-    /// As they do every few minutes.
-    Usual,
-    /// Its place is too old, or not known there.
-    Lost,
-    Failed(Auth0Error),
-}
-
-/// One connection.
-struct Open {
-    parser: Parser,
-    /// The server's time, and the uptime at which it was asked.
-    made: UnixTime,
-    asked: Duration,
-    /// Nothing from before it was opened is still to come.
-    settled: bool,
-    /// The uptime of the last sign of life, or of the beginning.
-    seen: Duration,
-}
-
-impl Open {
-    /// The server's time now, as far as can be told: not earlier than it is.
-    fn server_now(&self, uptime: Duration) -> UnixTime {
-        self.made.plus(uptime.saturating_sub(self.asked)).plus(Duration::from_secs(1))
-    }
 }
 
 impl Listener {
@@ -162,8 +132,7 @@ impl Listener {
             self.begin_at(made).await;
         }
         let seen = self.around.clock.uptime();
-        let open = Open { parser: Parser::default(), made, asked, settled: place.is_none(), seen };
-        self.read(open, flow).await
+        self.read(Open::new(made, asked, seen, place.is_none()), flow).await
     }
 
     fn url(&self, place: Option<&Place>) -> Url {
@@ -195,8 +164,7 @@ impl Listener {
     async fn read(&mut self, mut open: Open, mut flow: Flow) -> End {
         let clock = Arc::clone(&self.around.clock);
         loop {
-            // A stream that is gone on with tells at once what was missed. When it is quiet, that was all.
-            let quiet = !open.settled && open.parser.lines > 0 && open.parser.is_between();
+            let quiet = open.may_settle();
             let patience = if quiet { limits::EVENTS_QUIET.min(self.silence) } else { self.silence };
             let over = open.seen.saturating_add(patience).saturating_sub(clock.uptime());
             tokio::select! {
@@ -204,11 +172,11 @@ impl Listener {
                 part = flow.next() => match part {
                     Ok(Some(part)) => {
                         if let Err(end) = self.take(&mut open, &part).await {
-                            return self.closed(&open, end);
+                            return open.closed(end);
                         }
                     }
-                    Ok(None) => return self.closed(&open, End::Usual),
-                    Err(error) => return self.closed(&open, End::Failed(Auth0Error::Fetch { call: NAME, error })),
+                    Ok(None) => return open.closed(End::Usual),
+                    Err(error) => return End::Failed(Auth0Error::Fetch { call: NAME, error }),
                 },
                 () = clock.sleep(over) => {
                     if !quiet {
@@ -223,24 +191,18 @@ impl Listener {
         }
     }
 
-    /// A stream that ends before it has told what was missed is no stream.
-    fn closed(&self, open: &Open, end: End) -> End {
-        match end {
-            End::Usual if !open.settled => End::Failed(Auth0Error::Ended { call: NAME, code: String::new() }),
-            end => end,
-        }
-    }
-
     async fn take(&mut self, open: &mut Open, part: &[u8]) -> Result<(), End> {
         let before = open.parser.lines;
         let mut messages = Vec::new();
         open.parser.read(part, |message| messages.push(message));
         self.retry = open.parser.retry.unwrap_or(self.retry);
         let now = self.around.clock.uptime();
+        // Half a message is no sign of life: it may never become a whole one.
+        let is_whole = !messages.is_empty() || open.parser.is_between();
         for message in messages {
             self.hear(open, message, now).await?;
         }
-        if open.parser.lines > before {
+        if open.parser.lines > before && is_whole {
             open.seen = now;
             if open.settled {
                 self.note_sign(now);
@@ -262,14 +224,13 @@ impl Listener {
             }
             Meaning::Ends { .. } => self.unclear("an event", server_now),
             Meaning::Unclear { kind, at } => self.unclear(kind, at.filter(is_sane).unwrap_or(server_now)),
-            Meaning::Over(code) => return Err(over(code)),
+            Meaning::Over(code) => return Err(End::of(&code)),
         };
         // It tells where the stream is when there is nothing more to tell.
         open.settled |= message.kind == "offset-only";
         let place = message.id.filter(|id| is_offset(id)).map(Place::After);
         if place.is_some() {
             self.place.clone_from(&place);
-            self.backoff.reset();
         }
         self.say(Heard { revocations, place }).await;
         Ok(())
@@ -292,20 +253,4 @@ impl Listener {
         }
         self.signs.send_modify(|signs| *signs = Signs { told: signs.told.max(Some(at)), trouble: None });
     }
-}
-
-fn over(code: String) -> End {
-    match code.as_str() {
-        "connection_timeout" | "timeout" => End::Usual,
-        "invalid_cursor" | "cursor_expired" => End::Lost,
-        _ => {
-            let code = crate::redact::Shown(&code).to_string();
-            End::Failed(Auth0Error::Ended { call: NAME, code })
-        }
-    }
-}
-
-/// Whether it can be sent back.
-fn is_offset(id: &str) -> bool {
-    (1..=limits::EVENT_OFFSET_BYTES).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
