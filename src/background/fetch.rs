@@ -8,21 +8,27 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
-use url::{Host, Url};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue,
+    IF_NONE_MATCH,
+};
+use url::Url;
 
+mod error;
 mod headers;
-mod stream;
+mod permit;
 
+pub(crate) use error::FetchError;
 pub(crate) use headers::Rate;
-pub(crate) use stream::Flow;
+pub(crate) use permit::{is_loopback, permits};
 
 use super::transport::terms::Terms;
 use super::transport::{ProxySetting, Transport, TransportError, proxy_url};
 use crate::clock::UnixTime;
 use crate::limits;
-use crate::redact::{Secret, without_query};
+use crate::redact::Secret;
 
 /// Fetches, as one issuer's transport says; cheap to clone.
 #[derive(Clone, Debug)]
@@ -87,17 +93,15 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why nothing came.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FetchError {
-    #[error("{} is not https (http is only allowed to loopback, with allow_loopback_http)", without_query(.0))]
-    Insecure(Url),
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
-    #[error("no answer in time")]
-    Timeout,
-    #[error("no connection: {0}")]
-    Connection(String),
+/// The rest of an answer with status 200 that goes on. Its connection ends with it.
+#[derive(Debug)]
+pub(crate) struct Flow(reqwest::Response);
+
+impl Flow {
+    /// What comes next, in parts of any size; none at the end. May be dropped while it waits, and nothing is lost.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        self.0.chunk().await.map_err(failure)
+    }
 }
 
 impl Connections {
@@ -217,7 +221,7 @@ impl Fetcher {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let mut response = request.send().await.map_err(failure)?;
-        let mut answer = Answer::head(&response);
+        let mut answer = Answer::head(response.status().as_u16(), response.headers());
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
             if answer.body.len() + chunk.len() > question.limit {
                 return Err(FetchError::TooLarge(question.limit));
@@ -225,6 +229,30 @@ impl Fetcher {
             answer.body.extend_from_slice(&chunk);
         }
         Ok(answer)
+    }
+
+    /// Asks for a stream of events after `last`. Only its beginning must come in time; whoever reads on bounds what follows.
+    pub(crate) async fn open(
+        &self,
+        question: Question<'_>,
+        last: Option<&str>,
+    ) -> Result<(Answer, Option<Flow>), FetchError> {
+        self.permits(question.url)?;
+        // What is compressed may wait for more to come.
+        let mut request =
+            self.request(&question).header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(last) = last {
+            request = request.header(HeaderName::from_static("last-event-id"), last);
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the timeout of a connection, which reqwest has for whole answers"
+        )]
+        let sent = tokio::time::timeout(question.within, request.send()).await;
+        let response = sent.map_err(|_| FetchError::Timeout)?.map_err(failure)?;
+        let answer = Answer::head(response.status().as_u16(), response.headers());
+        let flow = (answer.status == 200).then_some(Flow(response));
+        Ok((answer, flow))
     }
 
     /// But for its body and the time it may take.
@@ -248,26 +276,6 @@ impl Fetcher {
     }
 }
 
-/// Whether a URL may be asked where `loopback_http` is, or is not, allowed.
-pub(crate) fn permits(url: &Url, loopback_http: bool) -> Result<(), FetchError> {
-    let allowed = match url.scheme() {
-        "https" => true,
-        "http" => loopback_http && is_loopback(url),
-        _ => false,
-    };
-    if allowed { Ok(()) } else { Err(FetchError::Insecure(url.clone())) }
-}
-
-/// Whether the host is this machine, by what the URL itself says: no name is looked up for that.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
 #[expect(clippy::needless_pass_by_value, reason = "an adapter for map_err")]
 fn failure(error: reqwest::Error) -> FetchError {
     if error.is_timeout() { FetchError::Timeout } else { FetchError::Connection(words(&error)) }
@@ -282,32 +290,4 @@ fn words(error: &reqwest::Error) -> String {
         reason = inner.source();
     }
     words.unwrap_or_else(|| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn http_is_for_loopback_and_only_when_allowed() {
-        let table = [
-            ("https://as.example/", true, true),
-            ("http://as.example/", false, false),
-            ("http://127.0.0.1:9000/", true, false),
-            ("http://127.9.9.9/", true, false),
-            ("http://[::1]:9000/", true, false),
-            ("http://localhost:9000/", true, false),
-            ("http://localhost.example/", false, false),
-            ("http://127.0.0.1.example/", false, false),
-            ("http://0.0.0.0/", false, false),
-            ("http://169.254.169.254/", false, false),
-            ("file:///etc/passwd", false, false),
-            ("ftp://127.0.0.1/", false, false),
-        ];
-        for (url, with_option, without) in table {
-            let url = Url::parse(url).unwrap();
-            assert_eq!(permits(&url, true).is_ok(), with_option, "{url}");
-            assert_eq!(permits(&url, false).is_ok(), without, "{url}");
-        }
-    }
 }

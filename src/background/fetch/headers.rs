@@ -9,11 +9,10 @@ use crate::clock::UnixTime;
 
 impl Answer {
     /// But for the body.
-    pub(super) fn head(response: &reqwest::Response) -> Self {
-        let headers = response.headers();
+    pub(super) fn head(status: u16, headers: &HeaderMap) -> Self {
         let age = text(headers, &AGE).and_then(|value| seconds(&value)).unwrap_or_default();
         Self {
-            status: response.status().as_u16(),
+            status,
             content_type: text(headers, &CONTENT_TYPE),
             etag: text(headers, &ETAG),
             max_age: text(headers, &CACHE_CONTROL).and_then(|value| max_age(&value)),

@@ -86,7 +86,7 @@ impl Puller {
     /// Between two polls.
     async fn hear(&mut self, News { pulled, told }: News) {
         let outcome = self.intake.take_in(Content::Pulled(pulled)).await;
-        match self.intake.flaw.take().or(outcome.err()) {
+        match self.intake.flaw.take().or_else(|| outcome.err()) {
             Some(error) => {
                 self.fail(&error, false);
                 self.keep(None).await;

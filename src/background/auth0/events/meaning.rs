@@ -164,8 +164,11 @@ mod tests {
     const TIME: &str = "2026-11-21T12:00:00.250Z";
     const SECOND: i64 = 1_795_262_401;
 
-    fn message(kind: &str, data: impl ToString) -> Message {
-        Message { kind: kind.to_owned(), data: data.to_string(), ..Message::default() }
+    /// An event, its object and the claims of what it ends.
+    type Row = (&'static str, Value, &'static [(&'static str, &'static str)]);
+
+    fn message(kind: &str, data: impl std::fmt::Display) -> Message {
+        Message { kind: kind.to_owned(), data: format!("{data}"), ..Message::default() }
     }
 
     fn event(kind: &str, object: &Value) -> Message {
@@ -182,7 +185,7 @@ mod tests {
         let member =
             json!({ "organization": { "id": "o" }, "user": { "user_id": "u" }, "role": { "id": "r" } });
         let of_user = json!({ "group": { "id": "g" }, "member": { "member_type": "user", "id": "u" } });
-        let table: &[(&str, Value, &[(&str, &str)])] = &[
+        let table: &[Row] = &[
             ("user.deleted", json!({ "user_id": "u", "blocked": false, "x": [1] }), &[("sub", "u")]),
             ("user.updated", json!({ "user_id": "u", "blocked": true }), &[("sub", "u")]),
             ("organization.deleted", json!({ "id": "o", "name": "n" }), &[("org_id", "o")]),
