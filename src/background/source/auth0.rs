@@ -23,9 +23,11 @@ use crate::policy::WhenStale;
 /// | blacklist (on) | `blacklist:tokens` | `POST /api/v2/blacklists/tokens` with one of the audiences, as a `jti` | entries without `aud`; tokens without `jti` cannot be listed, and are refused ([`require_jti`](crate::Builder::require_jti)) |
 /// | client grants (on) | `read:client_grants` | a deleted client grant, as a cut-off on client and audience | a grant whose scopes were changed; tokens of a deleted application whose grants the tenant still lists |
 /// | user grants ([off](Auth0::user_grants)) | `read:grants` | a deleted user grant, as a cut-off on user, client and audience | blocked users, revoked refresh tokens |
+/// | events ([off](Auth0::events)) | `read:events` | deleted and blocked users, deleted organizations, members who leave an organization, lose a role in it or leave a group, as a cut-off on user or organization or both, when it is told | grants, tokens, sessions; roles outside of organizations; roles of groups |
 ///
-/// Each part is asked once every [`poll_interval`](Auth0::poll_interval), so what it sees is refused at the latest that long
-/// after, plus the time of its calls. The source is as fresh as the part that was asked first. A call that the tenant's rate
+/// Each part but the events is asked once every [`poll_interval`](Auth0::poll_interval), so what it sees is refused at the
+/// latest that long after, plus the time of its calls. The source is as fresh as the part that was asked first, or as the
+/// last sign of life of the events. A call that the tenant's rate
 /// limit does not allow waits for its turn, for half of [`max_staleness`](Auth0::max_staleness) at most, and the answer is
 /// older by that time. A poll takes one call an audience for the blacklist, and one for each hundred grants: all resource
 /// servers of a tenant share its limit.
@@ -81,8 +83,12 @@ impl Auth0 {
     }
 
     /// Follows the tenant's stream of events, too (`read:events`): deleted and blocked users, and who leaves an organization
-    /// or a group. It is one connection that stays open, beside the polls; plans limit how many a tenant may have. Default:
-    /// off.
+    /// or a group. It is one connection that stays open, beside the polls; plans limit how many a tenant may have. While it
+    /// cannot be opened the source grows old, although polls succeed. Where events were missed for good, or cannot be read,
+    /// **all** tokens for the audiences are cut off that were given out until then, and clients need new ones.
+    ///
+    /// With a [`snapshot`](Auth0::snapshot) a restart goes on where the last process stopped. Without one, what happens while
+    /// this process does not run is not seen. Default: off.
     pub fn events(mut self) -> Self {
         self.parts.events = true;
         self
