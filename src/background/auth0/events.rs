@@ -1,5 +1,6 @@
 //! The tenant's stream of events: read beside the polls, and taken in as soon as something is said.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -211,10 +212,18 @@ impl Ear {
         self.signs.borrow().trouble.as_ref().map(ToString::to_string)
     }
 
-    /// Waits for something to be said. May be dropped while it waits, and nothing is lost.
-    pub(in crate::background) async fn next(&mut self, clock: &dyn Clock) -> News {
-        let Some(first) = self.from.recv().await else { return std::future::pending().await };
-        self.take(vec![first], clock)
+    /// Waits for `future`, or for something to be said before that. However much is said, `future` goes before it.
+    pub(in crate::background) async fn next_before<T>(
+        &mut self,
+        clock: &dyn Clock,
+        future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+    ) -> Result<T, News> {
+        let first = tokio::select! {
+            biased;
+            output = future => return Ok(output),
+            Some(first) = self.from.recv() => first,
+        };
+        Err(self.take(vec![first], clock))
     }
 
     /// What was said and has not been taken yet.
@@ -240,3 +249,6 @@ impl Ear {
         self.follower.cursor().await
     }
 }
+
+#[cfg(test)]
+mod tests;

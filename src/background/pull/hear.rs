@@ -18,12 +18,10 @@ pub(super) async fn while_hearing<T>(
     let Some(ear) = ear else { return Ok(future.await) };
     let mut future = pin!(future);
     loop {
-        let News { pulled, .. } = tokio::select! {
-            biased;
-            output = &mut future => return Ok(output),
-            news = ear.next(intake.clock.as_ref()) => news,
+        match ear.next_before(intake.clock.as_ref(), future.as_mut()).await {
+            Ok(output) => return Ok(output),
+            Err(News { pulled, .. }) => intake.take_in(Content::Pulled(pulled)).await?,
         };
-        intake.take_in(Content::Pulled(pulled)).await?;
     }
 }
 
@@ -38,12 +36,10 @@ impl Puller {
         let mut sleep = self.around.clock.sleep(pause);
         loop {
             let Some(ear) = &mut self.ear else { return sleep.await };
-            let news = tokio::select! {
-                biased;
-                () = &mut sleep => return,
-                news = ear.next(self.around.clock.as_ref()) => news,
-            };
-            self.hear(news).await;
+            match ear.next_before(self.around.clock.as_ref(), sleep.as_mut()).await {
+                Ok(()) => return,
+                Err(news) => self.hear(news).await,
+            }
         }
     }
 
