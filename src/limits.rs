@@ -126,8 +126,8 @@ pub(crate) const EVENTS_UNTAKEN: usize = 64;
 pub(crate) const EVENTS_KEPT: usize = 100_000;
 /// A stream that was gone on with has told what was missed when it is quiet for this long.
 pub(crate) const EVENTS_QUIET: Duration = Duration::from_secs(1);
-/// The least time that a stream may be silent for before it is opened again.
-pub(crate) const EVENTS_SILENCE: Duration = Duration::from_secs(3);
+/// The least `max_staleness` beside such a stream; after a third of it in silence the stream is opened again.
+pub(crate) const EVENTS_STALENESS: Duration = Duration::from_secs(15);
 /// Until a stream that has ended is opened again, where it does not say.
 pub(crate) const EVENTS_RETRY: Duration = Duration::from_secs(1);
 /// An answer of a token endpoint, in bytes.

@@ -122,6 +122,11 @@ fn plan(auth0: &Auth0, common: &Common, rules: &EntryRules, fetcher: &Fetcher) -
         let remedy = "Leave one of its parts on, or use without_revocation";
         return Err(StartError::new("revocation", base, "nothing of it is asked for", remedy));
     }
+    if parts.events && common.max_staleness < limits::EVENTS_STALENESS {
+        let remedy =
+            "15 s at least: events come over one connection, which must have time to be opened again";
+        return Err(StartError::new("max_staleness", words(common.max_staleness), "it is too short", remedy));
+    }
     let token_endpoint = client.token_endpoint.clone().unwrap_or_else(|| format!("{base}/oauth/token"));
     Ok(Plan {
         api: parse_url(fetcher, "revocation", &format!("{base}/api/v2/"))?,

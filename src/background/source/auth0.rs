@@ -88,7 +88,7 @@ impl Auth0 {
     /// **all** tokens for the audiences are cut off that were given out until then, and clients need new ones.
     ///
     /// With a [`snapshot`](Auth0::snapshot) a restart goes on where the last process stopped. Without one, what happens while
-    /// this process does not run is not seen. Default: off.
+    /// this process does not run is not seen. [`max_staleness`](Auth0::max_staleness) must be 15 s at least. Default: off.
     pub fn events(mut self) -> Self {
         self.parts.events = true;
         self

@@ -363,6 +363,23 @@ async fn after_an_outage_nobody_is_admitted_before_what_was_missed_is_in_force()
     .await;
 }
 
+/// Each time it says that it is there, and no more.
+#[tokio::test]
+async fn a_stream_that_ends_at_once_tells_nothing_and_is_not_asked_all_the_time() {
+    let (world, tenant) = world().await;
+    tenant.say(heartbeat("o1")).await;
+    let headers = || vec![("content-type", "text/event-stream".to_owned())];
+    tenant.script().replies.extend(std::iter::repeat_with(|| (200, headers(), ":connected\n\n")).take(1000));
+    tenant.end();
+    until_in_time(&world, |world| state(world) == FreshnessState::Stale).await;
+    assert_eq!(world.last_error().as_deref(), Some("events: the stream has ended"));
+    let connections = tenant.connections();
+    assert!((4..30).contains(&connections), "{connections} in half a minute");
+    tenant.script().replies.clear();
+    until_in_time(&world, |world| state(world) == FreshnessState::Fresh && world.last_error().is_none())
+        .await;
+}
+
 #[tokio::test]
 async fn a_heartbeat_tells_that_nothing_was_missed() {
     let (world, tenant) = world().await;

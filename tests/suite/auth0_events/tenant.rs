@@ -104,6 +104,9 @@ async fn it_is_not_read_unless_asked_for_and_a_missing_scope_is_named() {
     let api = builder(&server, &clock).revocation(without).start().await.unwrap();
     let world = World { issuer: server.clone(), clock: clock.clone(), api };
     assert_eq!(connections(&world), 0);
+    let hasty = source(&base(&server)).max_staleness(Duration::from_secs(14));
+    let error = builder(&server, &clock).revocation(hasty).start().await.unwrap_err().to_string();
+    assert!(error.contains("max_staleness") && error.contains("15 s"), "{error}");
     let only = source(&base(&server)).without_blacklist().without_client_grants();
     assert!(builder(&server, &clock).revocation(only).start().await.is_ok(), "it may be the only part");
     server.grant("watcher", &server.management_audience(), ["blacklist:tokens", "read:client_grants"]);

@@ -51,7 +51,7 @@ impl Listener {
         Self {
             caller: events.caller.clone(),
             place: events.place(),
-            silence: (events.max_staleness / 3).max(limits::EVENTS_SILENCE),
+            silence: events.max_staleness / 3,
             longest: (events.max_staleness / 4).min(limits::BACKOFF_LONGEST),
             lost: false,
             retry: limits::EVENTS_RETRY,
@@ -165,7 +165,7 @@ impl Listener {
         let clock = Arc::clone(&self.around.clock);
         loop {
             let quiet = open.may_settle();
-            let patience = if quiet { limits::EVENTS_QUIET.min(self.silence) } else { self.silence };
+            let patience = if quiet { limits::EVENTS_QUIET } else { self.silence };
             let over = open.seen.saturating_add(patience).saturating_sub(clock.uptime());
             tokio::select! {
                 biased;
