@@ -128,6 +128,22 @@ pub(crate) const AUTH0_EXCHANGES: usize = 20_000;
 pub(crate) const AUTH0_TOLD: usize = 20_000;
 /// Time between two notes in our log on the same trouble with the tenant's.
 pub(crate) const AUTH0_TELLING: Duration = Duration::from_secs(600);
+/// One message of Auth0's stream of events, in bytes, and so each of its lines.
+pub(crate) const EVENT_BYTES: usize = 1024 * 1024;
+/// Room for a line that is kept for the next one, in bytes.
+pub(crate) const EVENT_LINE_KEPT: usize = 16 * 1024;
+/// An offset in that stream, in bytes: the most that may be sent back.
+pub(crate) const EVENT_OFFSET_BYTES: usize = 1024;
+/// Messages of it that may wait to be taken in; its reader waits beyond that.
+pub(crate) const EVENTS_UNTAKEN: usize = 64;
+/// What it has ended is remembered up to this many times, to be told again. Beyond that everybody's tokens are cut off once.
+pub(crate) const EVENTS_KEPT: usize = 100_000;
+/// A stream that was gone on with has told what was missed when it is quiet for this long.
+pub(crate) const EVENTS_QUIET: Duration = Duration::from_secs(1);
+/// The least `max_staleness` beside such a stream; after a third of it in silence the stream is opened again.
+pub(crate) const EVENTS_STALENESS: Duration = Duration::from_secs(15);
+/// Until a stream that has ended is opened again, where it does not say.
+pub(crate) const EVENTS_RETRY: Duration = Duration::from_secs(1);
 /// An answer of a token endpoint, in bytes.
 pub(crate) const TOKEN_ANSWER_BYTES: usize = 64 * 1024;
 /// A token of client credentials is used for this long where its `expires_in` is missing.

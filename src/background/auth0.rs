@@ -18,6 +18,8 @@ use crate::revocation::stated::Revocation;
 
 mod blacklist;
 mod call;
+mod date;
+pub(crate) mod events;
 mod grants;
 mod known;
 mod logs;
@@ -25,6 +27,8 @@ mod told;
 
 pub(super) use call::Auth0Error;
 use call::Caller;
+use events::Events;
+pub(super) use events::{Ear, News};
 use grants::Of;
 use known::{Grant, Known};
 use told::Told;
@@ -38,6 +42,7 @@ pub(crate) struct Plan {
     pub(crate) audiences: Box<[String]>,
     pub(crate) parts: Parts,
     pub(crate) max_token_lifetime: Duration,
+    pub(crate) max_staleness: Duration,
     /// How long one poll may wait for the tenant's rate limit in all.
     pub(crate) longest_wait: Duration,
 }
@@ -48,6 +53,7 @@ pub(crate) struct Follower {
     state: Arc<Mutex<State>>,
     /// What was told may not have been taken in.
     forgotten: Arc<AtomicBool>,
+    events: Option<Arc<Events>>,
 }
 
 /// With what one poll is made.
@@ -62,6 +68,7 @@ struct State {
     plan: Plan,
     caller: Caller,
     known: Known,
+    events: Option<Arc<Events>>,
     /// The cursor of an earlier process has been looked at.
     resumed: bool,
     told: Told,
@@ -75,22 +82,35 @@ struct State {
 impl Follower {
     pub(crate) fn new(plan: Plan) -> Self {
         let client = plan.client.clone().only_for(plan.api.as_str()).rather_in_body();
+        let caller = Caller::new(client, plan.token_endpoint.clone(), plan.longest_wait);
+        let events = Events::new(&plan, caller.clone()).map(Arc::new);
         let state = State {
-            caller: Caller::new(client, plan.token_endpoint.clone(), plan.longest_wait),
+            caller,
             plan,
             known: Known::default(),
+            events: events.clone(),
             resumed: false,
             told: Told::default(),
             memory: logs::Memory::default(),
             listed: HashSet::new(),
             listed_since: Duration::ZERO,
         };
-        Self { state: Arc::new(Mutex::new(state)), forgotten: Arc::default() }
+        Self { state: Arc::new(Mutex::new(state)), forgotten: Arc::default(), events }
     }
 
     /// What was told is to be told again.
     pub(super) fn forget(&self) {
         self.forgotten.store(true, Ordering::Relaxed);
+    }
+
+    /// For the stream of events, if it is to be read.
+    pub(super) fn ear(&self) -> Option<Ear> {
+        self.events.as_ref().map(|events| Ear::new(self, events))
+    }
+
+    /// From where to go on after all that was told.
+    async fn cursor(&self) -> String {
+        self.state.lock().await.cursor()
     }
 
     /// Asks every part. Beside an error stands what could be had of the others: it is in force, and not complete.
@@ -115,6 +135,9 @@ impl State {
     ) -> (Pulled, Option<Auth0Error>) {
         if !std::mem::replace(&mut self.resumed, true) {
             self.known = cursor.map(Known::read).unwrap_or_default();
+            if let Some(events) = &self.events {
+                events.resume(self.known.events.as_ref());
+            }
         }
         let clock = &round.around.clock;
         let now = clock.uptime();
@@ -127,6 +150,9 @@ impl State {
         }
         self.told.forget_before(self.oldest_that_matters(clock.wall()));
         let mut news = if whole { self.told.again() } else { Vec::new() };
+        if let Some(events) = self.events.as_ref().filter(|_| whole) {
+            news.extend(events.said(clock.wall()));
+        }
         let mut trouble = None;
         let parts = self.plan.parts;
         if parts.blacklist {
@@ -144,7 +170,12 @@ impl State {
         }
         let pulled =
             if cursor.is_none() && trouble.is_none() { Pulled::whole(news) } else { Pulled::news(news) };
-        (pulled.cursor(self.known.write()), trouble)
+        (pulled.cursor(self.cursor()), trouble)
+    }
+
+    fn cursor(&mut self) -> String {
+        self.known.events = self.events.as_ref().and_then(|events| events.place());
+        self.known.write()
     }
 
     /// Tokens from before this have expired.

@@ -8,23 +8,27 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{
-    ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderValue, IF_NONE_MATCH,
-    RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue,
+    IF_NONE_MATCH,
 };
-use url::{Host, Url};
+use url::Url;
 
+mod error;
 mod headers;
+mod permit;
 
+pub(crate) use error::FetchError;
 pub(crate) use headers::Rate;
-use headers::{http_date, max_age, rate, seconds, text};
+pub(crate) use permit::{is_loopback, permits};
 
 use super::transport::terms::Terms;
 use super::transport::{ProxySetting, Transport, TransportError, proxy_url};
 use crate::clock::UnixTime;
 use crate::limits;
-use crate::redact::{Secret, without_query};
+use crate::redact::Secret;
 
 /// Fetches, as one issuer's transport says; cheap to clone.
 #[derive(Clone, Debug)]
@@ -89,17 +93,15 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// Why nothing came.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FetchError {
-    #[error("{} is not https (http is only allowed to loopback, with allow_loopback_http)", without_query(.0))]
-    Insecure(Url),
-    #[error("the answer is larger than {0} bytes")]
-    TooLarge(usize),
-    #[error("no answer in time")]
-    Timeout,
-    #[error("no connection: {0}")]
-    Connection(String),
+/// The rest of an answer with status 200 that goes on. Its connection ends with it.
+#[derive(Debug)]
+pub(crate) struct Flow(reqwest::Response);
+
+impl Flow {
+    /// What comes next, in parts of any size; none at the end. May be dropped while it waits, and nothing is lost.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
+        self.0.chunk().await.map_err(failure)
+    }
 }
 
 impl Connections {
@@ -211,22 +213,7 @@ impl Fetcher {
         if let Some(answer) = super::simulated::answer(&question).await {
             return answer;
         }
-        let Connections { client, direct, proxied_loopback } = &self.connections;
-        let proxied = *proxied_loopback && question.url.scheme() == "https";
-        let client = if is_loopback(question.url) && !proxied { direct } else { client };
-        let method = if question.form.is_some() { Method::POST } else { Method::GET };
-        let mut request = client
-            .request(method, question.url.clone())
-            .headers(self.terms.headers_for(question.url))
-            .header(ACCEPT, question.accept)
-            // A cache in between must not answer for the server.
-            .header(CACHE_CONTROL, "no-cache")
-            .timeout(question.within);
-        if let Some(mut value) = question.authorization.and_then(|s| HeaderValue::from_bytes(s.expose()).ok())
-        {
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
-        }
+        let mut request = self.request(&question).timeout(question.within);
         if let Some(form) = question.form {
             request = request
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -236,43 +223,58 @@ impl Fetcher {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let mut response = request.send().await.map_err(failure)?;
-        let status = response.status().as_u16();
-        let content_type = text(response.headers(), &CONTENT_TYPE);
-        let etag = text(response.headers(), &ETAG);
-        let max_age = text(response.headers(), &CACHE_CONTROL).and_then(|value| max_age(&value));
-        let retry_after = text(response.headers(), &RETRY_AFTER).and_then(|value| seconds(&value));
-        let age = text(response.headers(), &AGE).and_then(|value| seconds(&value)).unwrap_or_default();
-        let date =
-            text(response.headers(), &DATE).and_then(|value| http_date(&value)).map(|date| date.minus(age));
-        let rate = rate(response.headers());
-        let mut body = Vec::new();
+        let mut answer = Answer::head(response.status().as_u16(), response.headers());
         while let Some(chunk) = response.chunk().await.map_err(failure)? {
-            if body.len() + chunk.len() > question.limit {
+            if answer.body.len() + chunk.len() > question.limit {
                 return Err(FetchError::TooLarge(question.limit));
             }
-            body.extend_from_slice(&chunk);
+            answer.body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, content_type, etag, max_age, retry_after, date, rate, body })
+        Ok(answer)
     }
-}
 
-/// Whether a URL may be asked where `loopback_http` is, or is not, allowed.
-pub(crate) fn permits(url: &Url, loopback_http: bool) -> Result<(), FetchError> {
-    let allowed = match url.scheme() {
-        "https" => true,
-        "http" => loopback_http && is_loopback(url),
-        _ => false,
-    };
-    if allowed { Ok(()) } else { Err(FetchError::Insecure(url.clone())) }
-}
+    /// Asks for a stream of events after `last`. Only its beginning must come in time; whoever reads on bounds what follows.
+    pub(crate) async fn open(
+        &self,
+        question: Question<'_>,
+        last: Option<&str>,
+    ) -> Result<(Answer, Option<Flow>), FetchError> {
+        self.permits(question.url)?;
+        // What is compressed may wait for more to come.
+        let mut request =
+            self.request(&question).header(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(last) = last {
+            request = request.header(HeaderName::from_static("last-event-id"), last);
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the timeout of a connection, which reqwest has for whole answers"
+        )]
+        let sent = tokio::time::timeout(question.within, request.send()).await;
+        let response = sent.map_err(|_| FetchError::Timeout)?.map_err(failure)?;
+        let answer = Answer::head(response.status().as_u16(), response.headers());
+        let flow = (answer.status == 200).then_some(Flow(response));
+        Ok((answer, flow))
+    }
 
-/// Whether the host is this machine, by what the URL itself says: no name is looked up for that.
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
+    /// But for its body and the time it may take.
+    fn request(&self, question: &Question<'_>) -> reqwest::RequestBuilder {
+        let Connections { client, direct, proxied_loopback } = &self.connections;
+        let proxied = *proxied_loopback && question.url.scheme() == "https";
+        let client = if is_loopback(question.url) && !proxied { direct } else { client };
+        let method = if question.form.is_some() { Method::POST } else { Method::GET };
+        let mut request = client
+            .request(method, question.url.clone())
+            .headers(self.terms.headers_for(question.url))
+            .header(ACCEPT, question.accept)
+            // A cache in between must not answer for the server.
+            .header(CACHE_CONTROL, "no-cache");
+        if let Some(mut value) = question.authorization.and_then(|s| HeaderValue::from_bytes(s.expose()).ok())
+        {
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        request
     }
 }
 
@@ -290,32 +292,4 @@ fn words(error: &reqwest::Error) -> String {
         reason = inner.source();
     }
     words.unwrap_or_else(|| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn http_is_for_loopback_and_only_when_allowed() {
-        let table = [
-            ("https://as.example/", true, true),
-            ("http://as.example/", false, false),
-            ("http://127.0.0.1:9000/", true, false),
-            ("http://127.9.9.9/", true, false),
-            ("http://[::1]:9000/", true, false),
-            ("http://localhost:9000/", true, false),
-            ("http://localhost.example/", false, false),
-            ("http://127.0.0.1.example/", false, false),
-            ("http://0.0.0.0/", false, false),
-            ("http://169.254.169.254/", false, false),
-            ("file:///etc/passwd", false, false),
-            ("ftp://127.0.0.1/", false, false),
-        ];
-        for (url, with_option, without) in table {
-            let url = Url::parse(url).unwrap();
-            assert_eq!(permits(&url, true).is_ok(), with_option, "{url}");
-            assert_eq!(permits(&url, false).is_ok(), without, "{url}");
-        }
-    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Surroundings;
 use super::ask::{Asker, Target};
+use super::auth0::Ear;
 use super::backoff::Backoff;
 use super::pace::Pace;
 use super::pull_error::PullError;
@@ -16,7 +17,12 @@ use crate::revocation::Revocations;
 use crate::revocation::entry::EntryRules;
 
 mod answer;
+mod hear;
+mod intake;
 pub(super) mod kept;
+mod outcome;
+
+use intake::Intake;
 
 /// What the task of one source is made from.
 #[derive(Clone)]
@@ -38,7 +44,6 @@ pub(crate) struct Puller {
     assignment: Assignment,
     common: Common,
     long_poll: Option<Duration>,
-    rules: Arc<EntryRules>,
     around: Surroundings,
     backoff: Backoff,
     /// The longest pause after failures.
@@ -52,8 +57,6 @@ pub(crate) struct Puller {
     whole: bool,
     /// The uptime at which a whole state was first asked for that broke off and is gone on with.
     unfinished: Option<Duration>,
-    /// Entries of the answer being read that were ignored by choice.
-    ignored: u64,
     /// Of the last full state, where that came without a cursor.
     etag: Option<String>,
     pace: Pace,
@@ -61,8 +64,11 @@ pub(crate) struct Puller {
     unanswered: u32,
     /// Something was said that was not taken in; the uptime at which everything is asked for again.
     hole: Option<Duration>,
-    /// What this answer has said that was not understood.
-    flaw: Option<PullError>,
+    intake: Intake,
+    /// What says something beside the polls too.
+    ear: Option<Ear>,
+    /// The last complete answer of the polls alone.
+    parts: Option<Complete>,
     tidied: Duration,
     snapshot: Option<Arc<Mutex<Snapshot>>>,
     /// What an earlier process has left has been looked for.
@@ -70,6 +76,7 @@ pub(crate) struct Puller {
 }
 
 /// A complete answer.
+#[derive(Clone, Copy)]
 struct Complete {
     /// The uptime of which it tells, at least, but for its age.
     told: Duration,
@@ -91,23 +98,35 @@ impl Puller {
         let spare = assignment.clone();
         let Assignment { target, common, long_poll, rules, snapshot } = assignment;
         let quarter = common.max_staleness / 4;
-        let asker = Asker::new(target, Arc::clone(&issuer), around.clone(), rules.max_token_lifetime / 2);
+        let ear = if let Target::Auth0(follower) = &target { follower.ear() } else { None };
+        let intake = Intake {
+            issuer: Arc::clone(&issuer),
+            revocations: Arc::clone(&revocations),
+            rules: Arc::new(rules),
+            clock: Arc::clone(&around.clock),
+            snapshot: snapshot.clone(),
+            ignore: common.ignore_unknown_entries,
+            ignored: 0,
+            flaw: None,
+        };
+        let asker =
+            Asker::new(target, Arc::clone(&issuer), around.clone(), intake.rules.max_token_lifetime / 2);
         Self {
             // After an outage the source must not stay unasked for long: requests are being refused meanwhile.
             longest: quarter.max(common.poll_interval).min(limits::BACKOFF_LONGEST),
             within: quarter.max(limits::SHORTEST_TIMEOUT).min(around.fetcher.within()),
-            rules: Arc::new(rules),
             backoff: Backoff::default(),
             healthy: true,
             cursor: None,
             whole: true,
             unfinished: None,
-            ignored: 0,
             etag: None,
             pace: Pace::new(common.max_staleness),
             unanswered: 0,
             hole: None,
-            flaw: None,
+            intake,
+            ear,
+            parts: None,
             tidied: Duration::ZERO,
             snapshot,
             restored: false,
@@ -161,7 +180,7 @@ impl Puller {
         let interval = if self.hold().is_some() { Duration::ZERO } else { self.common.poll_interval };
         let mut pause = if ahead { interval } else { Duration::ZERO };
         loop {
-            self.around.clock.sleep(pause).await;
+            self.rest(pause).await;
             let asked = self.around.clock.uptime();
             let outcome = self.refresh().await;
             let error = outcome.as_ref().err();
@@ -215,18 +234,22 @@ impl Puller {
         if self.hole.is_some_and(|again| again <= now) {
             self.start_over();
         }
-        let outcome = self.pull().await;
+        let outcome = match self.pull().await {
+            Ok(complete) => self.with_stream(complete).await,
+            Err(error) => Err(error),
+        };
         // What has grown old in the meantime was so, also where this answer is fresh.
         self.tell();
         // A page that was refused is no place to go on from, and neither is a state of which something was not taken in.
         let broken = outcome.as_ref().is_err_and(|error| {
-            !error.is_silence() || (self.whole && (self.flaw.is_some() || self.cursor.is_none()))
+            !error.is_silence() || (self.whole && (self.intake.flaw.is_some() || self.cursor.is_none()))
         });
         // What was not understood outweighs whatever came after it.
-        let outcome = self.flaw.take().map_or(outcome, Err);
+        let outcome = self.intake.flaw.take().map_or(outcome, Err);
         let outcome = match outcome {
             Ok(complete) => {
                 self.confirm(&complete);
+                self.note_stream();
                 self.keep(Some(&complete)).await;
                 Ok(complete.at_once)
             }
@@ -246,45 +269,5 @@ impl Puller {
     fn tell(&self) {
         let uptime = self.around.clock.uptime();
         self.revocations.freshness.tell(self.issuer.name.as_str(), self.source(), uptime);
-    }
-
-    /// A complete answer is in force: from here on `self.cursor` stands for all that is known.
-    fn confirm(&mut self, complete: &Complete) {
-        let freshness = &self.revocations.freshness;
-        self.unfinished = None;
-        self.unanswered = 0;
-        self.backoff.reset();
-        self.hole = self.hole.filter(|_| !self.whole);
-        freshness.note_ignored(self.ignored, self.whole);
-        freshness.confirm_aged(complete.told, complete.age, self.whole);
-        if complete.is_behind {
-            freshness.note_trouble(format!(
-                "the answer is {:?} older than earlier ones by its own time: a cache or replica is behind, or the server's \
-                 clock was set back, which is believed after a while",
-                complete.age
-            ));
-        }
-    }
-
-    fn fail(&mut self, error: &PullError, broken: bool) {
-        self.unanswered = if error.is_progress() { 0 } else { self.unanswered + 1 };
-        if error.is_flaw() {
-            // Deltas go on in time; everything is asked for now and then.
-            self.revocations.flaw(error.to_string());
-            let now = self.around.clock.uptime();
-            self.hole = Some(now.saturating_add(self.backoff.pause(limits::BACKOFF_LONGEST)));
-        }
-        if broken || (!error.is_flaw() && self.unanswered >= limits::CURSOR_TRIES) {
-            self.start_over();
-        }
-        if broken || error.is_flaw() {
-            self.asker.forget();
-        }
-        self.revocations.freshness.note_trouble(error.to_string());
-    }
-
-    /// The next question is for everything.
-    fn start_over(&mut self) {
-        (self.cursor, self.etag, self.unfinished) = (None, None, None);
     }
 }

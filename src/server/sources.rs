@@ -118,9 +118,14 @@ fn plan(auth0: &Auth0, common: &Common, rules: &EntryRules, fetcher: &Fetcher) -
     if let Some(audience) = audiences.iter().find(|name| Audience::try_from(name.as_str()).is_err()) {
         return Err(StartError::new("revocation", audience, "it is no audience", remedy));
     }
-    if !parts.blacklist && !parts.client_grants && !parts.user_grants && !parts.logs {
+    if !parts.blacklist && !parts.client_grants && !parts.user_grants && !parts.logs && !parts.events {
         let remedy = "Leave one of its parts on, or use without_revocation";
         return Err(StartError::new("revocation", base, "nothing of it is asked for", remedy));
+    }
+    if parts.events && common.max_staleness < limits::EVENTS_STALENESS {
+        let remedy =
+            "15 s at least: events come over one connection, which must have time to be opened again";
+        return Err(StartError::new("max_staleness", words(common.max_staleness), "it is too short", remedy));
     }
     let token_endpoint = client.token_endpoint.clone().unwrap_or_else(|| format!("{base}/oauth/token"));
     Ok(Plan {
@@ -130,6 +135,7 @@ fn plan(auth0: &Auth0, common: &Common, rules: &EntryRules, fetcher: &Fetcher) -
         audiences: audiences.clone().into(),
         parts: *parts,
         max_token_lifetime: rules.max_token_lifetime,
+        max_staleness: common.max_staleness,
         longest_wait: common.max_staleness / 2,
     })
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod auth0;
+mod auth0_events;
 mod auth0_logs;
 mod authorization_servers;
 mod bad_key_endpoints;

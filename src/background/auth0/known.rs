@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::grants::Of;
-use super::logs::Place;
+use super::{events, logs};
 use crate::limits;
 
 /// Whose tokens a grant stands for.
@@ -30,7 +30,10 @@ pub(super) struct Known {
     users: BTreeMap<String, Grants>,
     /// None where the log was never looked at.
     #[serde(default)]
-    pub(super) logs: Option<Place>,
+    pub(super) logs: Option<logs::Place>,
+    /// Up to where the stream of events was taken in.
+    #[serde(default)]
+    pub(super) events: Option<events::Place>,
 }
 
 /// What of it is written.
@@ -39,7 +42,9 @@ struct Kept<'a> {
     clients: BTreeMap<&'a String, &'a Grants>,
     users: BTreeMap<&'a String, &'a Grants>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    logs: Option<&'a Place>,
+    logs: Option<&'a logs::Place>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<&'a events::Place>,
 }
 
 impl Known {
@@ -77,8 +82,8 @@ impl Known {
         };
         let clients = self.clients.iter().filter(&mut fitting).collect();
         let users = self.users.iter().filter(&mut fitting).collect();
-        let kept = Kept { clients, users, logs: self.logs.as_ref() };
-        serde_json::to_string(&kept).unwrap_or_default()
+        let (logs, events) = (self.logs.as_ref(), self.events.as_ref());
+        serde_json::to_string(&Kept { clients, users, logs, events }).unwrap_or_default()
     }
 }
 
@@ -108,13 +113,17 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_before_there_was_a_log_is_read() {
+    fn places_are_kept_and_need_not_be_there() {
         let old = "{\"clients\":{\"a\":{}},\"users\":{}}";
         let known = Known::read(old);
-        assert_eq!((known.clients.len(), &known.logs), (1, &None));
+        assert_eq!((known.clients.len(), &known.logs, &known.events), (1, &None, &None));
         assert_eq!(known.write(), old);
         for place in ["{\"seen\":7}", "{\"after\":\"900\",\"seen\":7}"] {
             let known = Known { logs: Some(serde_json::from_str(place).unwrap()), ..Known::default() };
+            assert_eq!(Known::read(&known.write()), known);
+        }
+        for place in [events::Place::After("o".to_owned()), events::Place::Since(7)] {
+            let known = Known { events: Some(place), ..Known::default() };
             assert_eq!(Known::read(&known.write()), known);
         }
     }

@@ -14,7 +14,6 @@ use crate::limits;
 use crate::redact::Shown;
 use crate::revocation::stated::Revocation;
 
-mod date;
 mod entry;
 mod exchanges;
 mod operation;

@@ -2,16 +2,34 @@
 
 use std::time::Duration;
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, HeaderMap, HeaderName, RETRY_AFTER};
 
+use super::Answer;
 use crate::clock::UnixTime;
 
-pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+impl Answer {
+    /// But for the body.
+    pub(super) fn head(status: u16, headers: &HeaderMap) -> Self {
+        let age = text(headers, &AGE).and_then(|value| seconds(&value)).unwrap_or_default();
+        Self {
+            status,
+            content_type: text(headers, &CONTENT_TYPE),
+            etag: text(headers, &ETAG),
+            max_age: text(headers, &CACHE_CONTROL).and_then(|value| max_age(&value)),
+            retry_after: text(headers, &RETRY_AFTER).and_then(|value| seconds(&value)),
+            date: text(headers, &DATE).and_then(|value| http_date(&value)).map(|date| date.minus(age)),
+            rate: rate(headers),
+            body: Vec::new(),
+        }
+    }
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
 /// The `max-age` among the directives; zero where the answer must not be stored.
-pub(super) fn max_age(directives: &str) -> Option<Duration> {
+fn max_age(directives: &str) -> Option<Duration> {
     let mut directives = directives.split(',').map(str::trim);
     directives.find_map(|directive| match directive.split_once('=') {
         Some((name, value)) if name.eq_ignore_ascii_case("max-age") => seconds(value.trim_matches('"')),
@@ -22,7 +40,7 @@ pub(super) fn max_age(directives: &str) -> Option<Duration> {
     })
 }
 
-pub(super) fn http_date(text: &str) -> Option<UnixTime> {
+fn http_date(text: &str) -> Option<UnixTime> {
     let since = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(UnixTime::from_secs(i64::try_from(since.as_secs()).ok()?))
 }
@@ -35,7 +53,7 @@ pub(crate) struct Rate {
     pub(crate) reset: UnixTime,
 }
 
-pub(super) fn rate(headers: &HeaderMap) -> Option<Rate> {
+fn rate(headers: &HeaderMap) -> Option<Rate> {
     let number = |name: HeaderName| text(headers, &name)?.trim().parse::<i64>().ok();
     let remaining = number(HeaderName::from_static("x-ratelimit-remaining"))?;
     let reset = UnixTime::from_secs(number(HeaderName::from_static("x-ratelimit-reset"))?);
@@ -43,7 +61,7 @@ pub(super) fn rate(headers: &HeaderMap) -> Option<Rate> {
 }
 
 /// A delay in seconds; dates are not read.
-pub(super) fn seconds(text: &str) -> Option<Duration> {
+fn seconds(text: &str) -> Option<Duration> {
     text.trim().parse().ok().map(Duration::from_secs)
 }
 

@@ -1,16 +1,13 @@
 //! One complete answer: page after page, each in force before the next one is asked for.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::ask::{Content, Place, Reply, off_thread};
+use super::super::ask::{Place, Reply};
 use super::super::pull_error::PullError;
-use super::super::take_in::{self, Age, Taken};
-use super::kept::lock;
-use super::{Complete, Puller};
+use super::super::take_in::{Age, Taken};
+use super::{Complete, Puller, hear};
 use crate::clock::UnixTime;
 use crate::limits;
-use crate::revocation::entry::Entry;
 
 impl Puller {
     /// All pages of one answer, or the rest of them.
@@ -22,7 +19,7 @@ impl Puller {
         let mut first_page = self.unfinished.is_none();
         if first_page {
             self.whole = self.cursor.is_none();
-            self.ignored = 0;
+            self.intake.ignored = 0;
         }
         let mut restarts = 0;
         for _ in 0..limits::FEED_PAGES {
@@ -33,9 +30,9 @@ impl Puller {
                     let behind = self.behind(date, asked);
                     return Ok(Complete { told, age: behind, is_behind: !behind.is_zero(), at_once: false });
                 }
-                Reply::Page { content, etag } => (Some(self.take_in(content).await?), etag),
+                Reply::Page { content, etag } => (Some(self.intake.take_in(content).await?), etag),
                 Reply::Broken { content, error } => {
-                    self.take_in(content).await?;
+                    self.intake.take_in(content).await?;
                     return Err(error);
                 }
                 Reply::StartOver => (None, None),
@@ -46,7 +43,7 @@ impl Puller {
                     return Err(PullError::Restless);
                 }
                 self.start_over();
-                (self.whole, first_page, self.ignored) = (true, true, 0);
+                (self.whole, first_page, self.intake.ignored) = (true, true, 0);
                 continue;
             };
             if self.whole && !said.full {
@@ -98,50 +95,11 @@ impl Puller {
             None => self.within,
         };
         let place = Place { cursor: self.cursor.as_deref(), known: self.etag.as_deref(), hold, within };
-        let reply = self.asker.ask(place).await;
+        let reply = hear::while_hearing(&mut self.ear, &mut self.intake, self.asker.ask(place)).await?;
+        let reply = self.with_first_sign(reply, within).await;
         if matches!(reply, Err(PullError::Undated)) {
             self.etag = None;
         }
         reply
-    }
-
-    async fn take_in(&mut self, content: Content) -> Result<Taken, PullError> {
-        let (issuer, revocations) = (Arc::clone(&self.issuer), Arc::clone(&self.revocations));
-        let (rules, now, weight) = (Arc::clone(&self.rules), self.around.clock.now(), content.weight());
-        // Beside many entries a page may take long to put in its place, however small it is. Disks are slow.
-        let is_slow = revocations.is_large() || self.snapshot.is_some();
-        let weight = if is_slow { usize::MAX } else { weight };
-        let (snapshot, ignore) = (self.snapshot.clone(), self.common.ignore_unknown_entries);
-        let work = move || {
-            let note = |entries: &[Entry], as_of, has_flaw| {
-                let Some(snapshot) = &snapshot else { return Ok(()) };
-                let mut snapshot = lock(snapshot);
-                if has_flaw && !ignore {
-                    snapshot.note_flaw()?;
-                }
-                snapshot.note_entries(&revocations.news(entries, now), as_of)
-            };
-            take_in::take_in(content, issuer.name.as_str(), &revocations, &rules, now, note)
-        };
-        let taken = off_thread(weight, work).await??;
-        self.note_flaws(&taken);
-        if let Some(error) = taken.not_noted {
-            self.note_snapshot(Some(error));
-            return Ok(Taken { not_noted: None, ..taken });
-        }
-        Ok(taken)
-    }
-
-    /// The source stops counting as fresh at once where an answer said what we did not take in.
-    fn note_flaws(&mut self, taken: &Taken) {
-        let entry = taken.bad.map(|(place, count, error)| PullError::Entry { place, count, error });
-        if self.common.ignore_unknown_entries {
-            self.ignored += taken.bad.map_or(0, |(_, count, _)| count as u64);
-        }
-        let entry = entry.filter(|_| !self.common.ignore_unknown_entries);
-        if let Some(flaw) = taken.no_room.map(PullError::NoRoom).or(entry) {
-            self.revocations.flaw(flaw.to_string());
-            self.flaw.get_or_insert(flaw);
-        }
     }
 }

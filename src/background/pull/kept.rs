@@ -35,12 +35,12 @@ impl Puller {
         };
         let Ok((restored, kept)) = off_thread(ON_DISK, work).await else { return };
         match restored {
-            Ok(None) => self.note_snapshot(kept.err()),
+            Ok(None) => self.intake.note_snapshot(kept.err()),
             Ok(Some(answered)) => {
-                self.note_snapshot(kept.err());
+                self.intake.note_snapshot(kept.err());
                 self.rely_on(answered, now);
             }
-            Err(error) => self.note_snapshot(Some(error)),
+            Err(error) => self.intake.note_snapshot(Some(error)),
         }
     }
 
@@ -86,21 +86,7 @@ impl Puller {
             snapshot.check_kept()
         };
         if let Ok(outcome) = off_thread(ON_DISK, work).await {
-            self.note_snapshot(outcome.err());
-        }
-    }
-
-    pub(super) fn note_snapshot(&self, error: Option<SnapshotError>) {
-        let Some(on_disk) = &self.revocations.on_disk else { return };
-        let (issuer, source) = (&self.issuer.name, self.source());
-        let trouble = error.map(|error| error.to_string());
-        if on_disk.note(trouble.clone()) {
-            match trouble {
-                Some(trouble) => {
-                    tracing::warn!(%issuer, source, trouble, "the snapshot is not kept, or not used")
-                }
-                None => tracing::info!(%issuer, source, "the snapshot is kept again"),
-            }
+            self.intake.note_snapshot(outcome.err());
         }
     }
 }

@@ -26,9 +26,11 @@ use crate::policy::WhenStale;
 /// | client grants (on) | `read:client_grants` | a deleted client grant, as a cut-off on client and audience | a grant whose scopes were changed; tokens of a deleted application whose grants the tenant still lists |
 /// | user grants ([off](Auth0::user_grants)) | `read:grants` | a deleted user grant, as a cut-off on user, client and audience | blocked users, revoked refresh tokens |
 /// | log ([off](Auth0::logs)) | `read:logs` | revoked and re-used refresh tokens, ended sessions, deleted and blocked users, deleted applications and grants, tokens put on the blacklist: as cut-offs, and as the `jti`s of tokens that were seen to be given out | what the tenant's log does not say, or says by an id that was never seen with a user |
+/// | events ([off](Auth0::events)) | `read:events` | deleted and blocked users, deleted organizations, members who leave an organization, lose a role in it or leave a group, as a cut-off on user or organization or both, when it is told | grants, tokens, sessions; roles outside of organizations; roles of groups |
 ///
-/// Each part is asked once every [`poll_interval`](Auth0::poll_interval), so what it sees is refused at the latest that long
-/// after, plus the time of its calls (and of the tenant's own log). The source is as fresh as the part that was asked first. A call that the tenant's rate
+/// Each part but the events is asked once every [`poll_interval`](Auth0::poll_interval), so what it sees is refused at the
+/// latest that long after, plus the time of its calls (and, for the log, of the tenant's own delay). The source is as fresh as
+/// the part that was asked first, or as the last sign of life of the events. A call that the tenant's rate
 /// limit does not allow waits for its turn, for half of [`max_staleness`](Auth0::max_staleness) at most, and the answer is
 /// older by that time. A poll takes one call an audience for the blacklist, and one for each hundred grants: all resource
 /// servers of a tenant share its limit.
@@ -56,6 +58,7 @@ pub(crate) struct Parts {
     pub(crate) client_grants: bool,
     pub(crate) user_grants: bool,
     pub(crate) logs: bool,
+    pub(crate) events: bool,
 }
 
 common_settings!(Auth0, 10, 60);
@@ -66,7 +69,8 @@ impl Auth0 {
     pub fn new(domain: impl AsRef<str>, client: ClientCredentials) -> Self {
         let domain = domain.as_ref().trim_end_matches('/');
         let base = if domain.contains("://") { domain.to_owned() } else { format!("https://{domain}") };
-        let parts = Parts { blacklist: true, client_grants: true, user_grants: false, logs: false };
+        let parts =
+            Parts { blacklist: true, client_grants: true, user_grants: false, logs: false, events: false };
         Self { base, client, audiences: Vec::new(), parts, common: Common::of(10, 60) }
     }
 
@@ -95,6 +99,18 @@ impl Auth0 {
     /// less, up to all tokens of that moment for the audiences. Default: off.
     pub fn logs(mut self) -> Self {
         self.parts.logs = true;
+        self
+    }
+
+    /// Follows the tenant's stream of events, too (`read:events`): deleted and blocked users, and who leaves an organization
+    /// or a group. It is one connection that stays open, beside the polls; plans limit how many a tenant may have. While it
+    /// cannot be opened the source grows old, although polls succeed. Where events were missed for good, or cannot be read,
+    /// **all** tokens for the audiences are cut off that were given out until then, and clients need new ones.
+    ///
+    /// With a [`snapshot`](Auth0::snapshot) a restart goes on where the last process stopped. Without one, what happens while
+    /// this process does not run is not seen. [`max_staleness`](Auth0::max_staleness) must be 15 s at least. Default: off.
+    pub fn events(mut self) -> Self {
+        self.parts.events = true;
         self
     }
 

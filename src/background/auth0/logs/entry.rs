@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::super::date;
 use super::exchanges::Exchange;
-use super::{date, operation};
+use super::operation;
 use crate::clock::UnixTime;
 use crate::limits;
 

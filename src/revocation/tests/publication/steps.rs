@@ -69,7 +69,7 @@ const STEPS: &[(&str, &str, &[&str])] = &[
     ),
     (include_str!("../../../background/pull.rs"), "fn refresh(", &["self.pull().await", "self.confirm("]),
     (
-        include_str!("../../../background/pull/answer.rs"),
+        include_str!("../../../background/pull/intake.rs"),
         "fn take_in(",
         &["take_in::take_in(", ".await", "self.note_flaws("],
     ),
