@@ -94,14 +94,14 @@ impl Token {
     }
 }
 
-/// Whether the token must be refused, and whether it may be: an entry whose tokens are over may still be there.
+/// Whether the token must be refused, and whether it may be: an entry whose tokens are over may still be there, also where it
+/// was taken back by one that was over when it was told.
 fn verdict(told: &[Told], token: &Token, time: i64) -> (bool, bool) {
-    let in_force = |entry: &&Told| {
-        let withdrawn = told.iter().any(|other| entry.is_taken_back_by(other));
-        !entry.withdrawn && !withdrawn && entry.matches(token)
-    };
-    let must = told.iter().filter(in_force).any(|entry| entry.ends() >= time);
-    (must, told.iter().any(|entry| in_force(&entry)))
+    let stands = |entry: &Told| !entry.withdrawn && entry.matches(token);
+    let in_force = |entry: &Told| stands(entry) && !told.iter().any(|other| entry.is_taken_back_by(other));
+    let is_over = |entry: &Told| entry.ends() < time;
+    let must = told.iter().any(|entry| in_force(entry) && !is_over(entry));
+    (must, told.iter().any(|entry| in_force(entry) || (stands(entry) && is_over(entry))))
 }
 
 /// Few kinds, so that many entries meet in one: identifiers where they can be, and cut-offs.
