@@ -135,6 +135,19 @@ async fn a_snapshot_is_as_old_as_it_is() {
     }
 }
 
+/// A source that holds its answer back holds nobody up who can go by what is there.
+#[tokio::test]
+async fn what_is_there_is_relied_on_while_the_source_says_nothing() {
+    let restarts = Restarts::new().await;
+    let good = restarts.token("c");
+    drop(restarts.start().await);
+    restarts.server.set_reply(&restarts.server.feed_url(), Reply::never());
+    let api = restarts.builder().start_lazily().unwrap();
+    tokio::time::timeout(Duration::from_secs(20), api.ready()).await.expect("ready by the snapshot");
+    assert_eq!(outcome(&api, &good).await, None);
+    assert_eq!(last_error(&api), None, "nothing was answered yet");
+}
+
 #[tokio::test]
 async fn an_eager_start_goes_by_a_snapshot_that_is_young_enough() {
     let restarts = Restarts::new().await;

@@ -39,6 +39,7 @@ impl Puller {
             Ok(Some(answered)) => {
                 self.intake.note_snapshot(kept.err());
                 self.rely_on(answered, now);
+                self.around.news.send_replace(());
             }
             Err(error) => self.intake.note_snapshot(Some(error)),
         }
