@@ -287,6 +287,47 @@ async fn a_part_that_fails_takes_nothing_back_and_keeps_nothing_from_the_others(
     assert_eq!(statuses(&world, &[good, gone, listed]).await, [200, 401, 401]);
 }
 
+/// Whichever part has whatever trouble: what was revoked stays so, and the age tells of it.
+#[tokio::test]
+async fn no_trouble_takes_anything_back() {
+    let half = || Reply::status(200).body(r#"[{"jti":"t-1"},"#);
+    for path in ["blacklists/tokens", "client-grants", "grants"] {
+        for reply in [Reply::status(429), Reply::status(500), Reply::status(503), Reply::status(404), half()]
+        {
+            let world = world_of(Auth0::user_grants).await;
+            world.issuer.add_client("app", "secret");
+            world.issuer.allow_redirect("app", BACK);
+            world.issuer.add_user("auth0|u1");
+            let [listed, good] = [(); 2].map(|()| machine(&world.issuer, "neighbour", AUDIENCE));
+            let (listed, good) = (listed.await, good.await);
+            let tokens = [
+                listed,
+                machine(&world.issuer, "partner", AUDIENCE).await,
+                sign_in(&world.issuer, "auth0|u1").await,
+                good,
+            ];
+            world.poll().await;
+            assert_eq!(statuses(&world, &tokens).await, [200; 4]);
+            let body = json!({ "aud": AUDIENCE, "jti": claims(&tokens[0])["jti"] });
+            administer(&world.issuer, Method::POST, "blacklists/tokens", Some(body)).await;
+            delete_client_grant(&world.issuer, "partner", AUDIENCE).await;
+            administer(&world.issuer, Method::DELETE, "grants?user_id=auth0%7Cu1", None).await;
+            world.poll().await;
+            assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200]);
+
+            let url = world.issuer.management_url(path);
+            world.issuer.set_reply(&url, reply.clone());
+            let state = |world: &World| world.api.health().issuers[0].feeds[0].state;
+            world.patiently(world.until(|world| state(world) == FreshnessState::Stale)).await;
+            assert!(world.last_error().unwrap().contains(path), "{:?}", world.last_error());
+            assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 503], "{path} {reply:?}");
+            world.issuer.clear_reply(&url);
+            world.patiently(world.until(|world| world.feed_age().unwrap() < 10.0)).await;
+            assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200], "{path} {reply:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_missing_scope_is_named_at_the_start() {
     let clock = clock();
