@@ -85,8 +85,9 @@ async fn run_with_a_user(server: &AuthorizationServer, set: &[(&str, &str)]) -> 
 #[tokio::test]
 async fn what_is_wrong_is_said_in_a_line() {
     type Change = fn(&AuthorizationServer);
+    type Set = &'static [(&'static str, &'static str)];
     let nothing: Change = |_| {};
-    let table: [(Change, &[(&str, &str)], &[&str]); 13] = [
+    let table: [(Change, Set, &[&str]); 13] = [
         (nothing, &[("AUTH0_AUDIENCE", "")], &["AUTH0_AUDIENCE is not set", "examples/auth0.rs"]),
         (nothing, &[("AUTH0_PARTNER_SECRET", "")], &["AUTH0_PARTNER_SECRET is not set"]),
         (nothing, &[("AUTH0_ADMIN_ID", " ")], &["AUTH0_ADMIN_ID is not set"]),
