@@ -209,9 +209,18 @@ async fn an_auth0_tenant_is_watched_without_telling_secrets() {
     };
     let about = |line: &&str| line.contains(server.issuer()) && line.contains("tokens without `jti`");
     let line = || said().lines().rfind(about).map(str::to_owned);
-    let api = builder(&server, &clock).require_jti(false).revocation(source()).start().await.unwrap();
-    assert!(line().unwrap().contains("WARN") && line().unwrap().contains("ADMITTED"), "{:?}", line());
-    drop(api);
+    let bare = || source().without_blacklist();
+    for (requires, source, words) in [
+        (false, bare(), None),
+        (false, source(), Some(["WARN", "ADMITTED"])),
+        (true, bare(), Some(["INFO", "are refused"])),
+        (false, bare().logs(), Some(["WARN", "ADMITTED"])),
+    ] {
+        let builder = builder(&server, &clock).require_jti(requires).revocation(source);
+        drop(builder.start_lazily().unwrap());
+        assert_eq!(line().is_some(), words.is_some());
+        assert!(words.iter().flatten().all(|word| line().unwrap().contains(word)), "{:?}", line());
+    }
     let api = builder(&server, &clock).revocation(source()).start().await.unwrap();
     assert!(line().unwrap().contains("INFO") && line().unwrap().contains("are refused"), "{:?}", line());
     let world = World { issuer: server.clone(), clock, api };

@@ -54,6 +54,8 @@ pub(crate) struct Revocation {
     pub(crate) blacklist: Option<bool>,
     pub(crate) client_grants: Option<bool>,
     pub(crate) user_grants: Option<bool>,
+    pub(crate) logs: Option<bool>,
+    pub(crate) events: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,6 +163,8 @@ impl Revocation {
             ("blacklist", self.blacklist.is_some()),
             ("client_grants", self.client_grants.is_some()),
             ("user_grants", self.user_grants.is_some()),
+            ("logs", self.logs.is_some()),
+            ("events", self.events.is_some()),
         ]);
         let credentials = [
             ("bearer_file", self.bearer_file.is_some()),

@@ -91,6 +91,8 @@ fn auth0(of: &Revocation, audiences: &[String], config: &Path) -> Result<Auth0, 
     let auth0 = if of.blacklist == Some(false) { auth0.without_blacklist() } else { auth0 };
     let auth0 = if of.client_grants == Some(false) { auth0.without_client_grants() } else { auth0 };
     let auth0 = if of.user_grants == Some(true) { auth0.user_grants() } else { auth0 };
+    let auth0 = if of.logs == Some(true) { auth0.logs() } else { auth0 };
+    let auth0 = if of.events == Some(true) { auth0.events() } else { auth0 };
     Ok(auth0)
 }
 

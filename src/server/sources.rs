@@ -140,15 +140,16 @@ fn plan(auth0: &Auth0, common: &Common, rules: &EntryRules, fetcher: &Fetcher) -
     })
 }
 
-/// Auth0's own profile has no `jti`, which surprises whoever turns a blacklist on.
+/// Auth0's own profile has no `jti`, which surprises whoever has it on. The log tells what is put on the blacklist, too.
 fn say_what_becomes_of_tokens_without_jti(settings: &IssuerSettings, auth0: &Auth0, source: &str) {
-    if !auth0.parts.blacklist {
-        return;
-    }
     let issuer = &settings.name;
     if settings.requires_jti() {
-        tracing::info!(issuer, source, "tokens without `jti` are refused: no blacklist could name them");
-    } else {
+        tracing::info!(
+            issuer,
+            source,
+            "tokens without `jti` are refused: nothing could name one. Auth0's default token profile has none"
+        );
+    } else if auth0.parts.blacklist || auth0.parts.logs {
         tracing::warn!(issuer, source, "tokens without `jti` are ADMITTED, and no blacklist can name them");
     }
 }

@@ -6,7 +6,7 @@ use super::AuthorizationServer;
 use super::api::Api;
 use super::encoding::random_id;
 use super::oauth::device;
-use super::state::path;
+use super::state::{Shared, path};
 use super::tenant::{ClientAuthentication, User};
 
 /// Clients and what they are granted.
@@ -159,22 +159,28 @@ impl AuthorizationServer {
     /// Blocks a user: a cut-off on `sub`, no new tokens, and `user.updated` in the stream of events. Answers with the
     /// feed's entry.
     pub fn block_user(&self, user_id: &str) -> Value {
-        let mut state = self.shared.lock();
-        let now = self.shared.wall();
-        if let Some(user) = state.tenant.user_mut(user_id) {
-            user.blocked = true;
-        }
-        let entry = state.end_user(user_id, now);
-        drop(state);
-        self.emit_event("user.updated", &json!({ "user_id": user_id, "blocked": true }));
-        entry
+        self.shared.set_blocked(user_id, true)
     }
 
     /// Lets a blocked user in again. What was cut off stays so.
     pub fn unblock_user(&self, user_id: &str) {
-        if let Some(user) = self.shared.lock().tenant.user_mut(user_id) {
-            user.blocked = false;
+        self.shared.set_blocked(user_id, false);
+    }
+}
+
+impl Shared {
+    /// Answers with the feed's entry, if there is one.
+    pub(super) fn set_blocked(&self, user_id: &str, blocked: bool) -> Value {
+        let mut state = self.lock();
+        let now = self.wall();
+        if let Some(user) = state.tenant.user_mut(user_id) {
+            user.blocked = blocked;
         }
-        self.emit_event("user.updated", &json!({ "user_id": user_id, "blocked": false }));
+        let entry = if blocked { state.end_user(user_id, now) } else { Value::Null };
+        let object = json!({ "user_id": user_id, "blocked": blocked });
+        state.tenant.events.add("user.updated", &object, &self.settings.issuer, now);
+        drop(state);
+        self.wake();
+        entry
     }
 }

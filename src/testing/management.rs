@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{MethodRouter, delete, get, post};
+use axum::routing::{MethodRouter, delete, get, patch, post};
 use axum::{Router, middleware};
 
 use super::date::http_date;
@@ -24,6 +24,7 @@ mod problem;
 pub(super) mod rate_limit;
 mod refresh_tokens;
 mod user_grants;
+mod users;
 
 pub use rate_limit::RateLimit;
 
@@ -61,6 +62,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/api/v2/refresh-tokens/{id}", needs("delete:refresh_tokens", delete(refresh_tokens::remove)))
         .route("/api/v2/refresh-tokens/revoke", needs("delete:refresh_tokens", post(refresh_tokens::revoke)))
         .route("/api/v2/sessions/{id}/revoke", needs("delete:sessions", post(refresh_tokens::revoke_session)))
+        .route("/api/v2/users/{id}", needs("update:users", patch(users::update)))
         .route("/api/v2/logs", needs("read:logs", get(logs::list)))
         .route("/api/v2/events", needs("read:events", get(event_stream::stream)))
         .route_layer(limit)

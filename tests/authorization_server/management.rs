@@ -11,7 +11,7 @@ use crate::tenant::{NAMED, NOW, PLAIN, Tenant, USER, part, user_cut_off};
 const OFFLINE: &str = "read:events offline_access";
 
 /// Every operation, and the scope that it needs.
-const OPERATIONS: [(&str, &str, &str); 16] = [
+const OPERATIONS: [(&str, &str, &str); 17] = [
     ("GET", "blacklists/tokens", "blacklist:tokens"),
     ("POST", "blacklists/tokens", "blacklist:tokens"),
     ("GET", "client-grants", "read:client_grants"),
@@ -26,6 +26,7 @@ const OPERATIONS: [(&str, &str, &str); 16] = [
     ("DELETE", "refresh-tokens/dcr_1", "delete:refresh_tokens"),
     ("POST", "refresh-tokens/revoke", "delete:refresh_tokens"),
     ("POST", "sessions/s-1/revoke", "delete:sessions"),
+    ("PATCH", "users/auth0%7Cu1", "update:users"),
     ("GET", "logs", "read:logs"),
     ("GET", "events", "read:events"),
 ];
@@ -364,6 +365,37 @@ async fn refresh_tokens_and_sessions_are_revoked() {
     let named = [1, 2].map(|place: usize| json!({ "jti": part(&tokens[place]["access_token"], 1)["jti"] }));
     assert_eq!(tenant.entries().await, named);
     assert_eq!(tenant.logged("srrt").await.len(), 6);
+}
+
+#[tokio::test]
+async fn a_user_is_blocked_and_unblocked() {
+    let tenant = Tenant::new().await;
+    let tokens = tenant.sign_in(PLAIN, OFFLINE).await;
+    let change = async |user: &str, body: Value| {
+        tenant.call(Method::PATCH, &format!("users/{user}"), "update:users", Some(body)).await
+    };
+    for (user, body, status, code) in [
+        ("auth0%7Cu9", json!({ "blocked": true }), 404, "inexistent_user"),
+        ("auth0%7Cu1", json!({}), 400, "invalid_body"),
+        ("auth0%7Cu1", json!({ "blocked": "yes" }), 400, "invalid_body"),
+        ("auth0%7Cu1", json!({ "blocked": true, "name": "Jane" }), 400, "invalid_body"),
+    ] {
+        let answer = change(user, body.clone()).await;
+        assert_eq!((answer.status, &answer.json()["errorCode"]), (status, &json!(code)), "{user} {body}");
+    }
+    assert_eq!(tenant.entries().await, Vec::<Value>::new());
+    let answer = change("auth0%7Cu1", json!({ "blocked": true })).await;
+    let expected = json!({ "user_id": USER, "blocked": true });
+    assert_eq!((answer.status, answer.json()), (200, expected.clone()));
+    assert_eq!(tenant.entries().await, [json!({ "sub": USER, "issued_before": NOW })]);
+    tenant.second();
+    assert_eq!(tenant.refresh(&tokens).await.status, 403);
+    assert_eq!(change("auth0%7Cu1", json!({ "blocked": false })).await.status, 200);
+    assert_eq!(tenant.refresh(&tokens).await.status, 200);
+    let logged: Vec<_> = tenant.logged("sapi").await;
+    let request = &logged[0]["details"]["request"];
+    assert_eq!((logged.len(), &request["method"]), (2, &json!("patch")));
+    assert_eq!(request["body"], json!({ "blocked": true }));
 }
 
 #[tokio::test]

@@ -11,13 +11,15 @@ use crate::setup::{AUDIENCE, ROUTES, Setup, listeners, until};
 use crate::upstream::Upstream;
 
 const SECRET: &str = "the secret of the gateway";
-const SCOPES: [&str; 3] = ["blacklist:tokens", "read:client_grants", "read:grants"];
+const SCOPES: [&str; 5] =
+    ["blacklist:tokens", "read:client_grants", "read:grants", "read:logs", "read:events"];
+const BACK: &str = "https://app.example/back";
 
 /// A tenant with two partners, and an application for the gateway.
 async fn tenant() -> AuthorizationServer {
     let builder = AuthorizationServer::builder().algorithms([Algorithm::ES256]).issuer_with_slash();
     let server = builder.start().await.unwrap();
-    server.add_api(Api::new(AUDIENCE).profile(TokenProfile::Rfc9068));
+    server.add_api(Api::new(AUDIENCE).profile(TokenProfile::Rfc9068).allow_offline_access());
     for partner in ["partner", "neighbour"] {
         server.add_client(partner, "secret");
         server.grant(partner, AUDIENCE, ["read:events"]);
@@ -28,14 +30,16 @@ async fn tenant() -> AuthorizationServer {
     server
 }
 
+/// Its poll interval is short, unless the settings have one.
 async fn gateway(server: AuthorizationServer, settings: &str) -> Setup {
+    let interval = if settings.contains("poll_interval") { "" } else { "poll_interval = '50ms'\n" };
     let upstream = Upstream::start().await;
     let issuer = server.issuer();
     let domain = issuer.trim_end_matches('/');
     let config = format!(
         "{}[[issuer]]\nurl = '{issuer}'\naudience = ['{AUDIENCE}']\nprofile = 'auth0'\nallow_loopback_http = true\n\
          [issuer.revocation]\nsource = 'auth0'\ndomain = '{domain}'\nclient_id = 'gateway'\n\
-         client_secret_file = 'secret'\npoll_interval = '50ms'\n{settings}\n{ROUTES}",
+         client_secret_file = 'secret'\n{interval}{settings}\n{ROUTES}",
         listeners(upstream.port),
     );
     let dir = Dir::new();
@@ -45,7 +49,7 @@ async fn gateway(server: AuthorizationServer, settings: &str) -> Setup {
 
 #[expect(clippy::disallowed_methods, reason = "what clients of the tenant do")]
 fn client() -> reqwest::Client {
-    reqwest::Client::new()
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
 /// What the token endpoint answers to a partner.
@@ -122,16 +126,18 @@ async fn tokens_end_with_the_client_grant() {
 /// The parts that are asked for, and for which APIs.
 #[tokio::test]
 async fn its_parts_are_chosen_and_its_audiences_may_be_named() {
-    type Expected = (&'static str, [usize; 3]);
-    let table: [Expected; 3] = [
-        ("", [1, 1, 0]),
-        ("blacklist = false\nclient_grants = false\nuser_grants = true", [0, 0, 1]),
-        ("blacklist = true\nclient_grants = true\nuser_grants = false", [1, 1, 0]),
+    type Expected = (&'static str, [usize; 5]);
+    let table: [Expected; 5] = [
+        ("", [1, 1, 0, 0, 0]),
+        ("blacklist = false\nclient_grants = false\nuser_grants = true", [0, 0, 1, 0, 0]),
+        ("blacklist = true\nclient_grants = true\nuser_grants = false", [1, 1, 0, 0, 0]),
+        ("logs = true\nevents = false", [1, 1, 0, 1, 0]),
+        ("logs = false\nevents = true", [1, 1, 0, 0, 1]),
     ];
     for (settings, expected) in table {
         let setup = gateway(tenant().await, &format!("snapshot = 'auth0.bin'\n{settings}")).await;
         setup.ready().await;
-        let asked = ["blacklists/tokens", "client-grants", "grants"]
+        let asked = ["blacklists/tokens", "client-grants", "grants", "logs", "events"]
             .map(|path| setup.server.requests(&setup.server.management_url(path)).min(1));
         assert_eq!(asked, expected, "{settings}");
     }
@@ -140,12 +146,81 @@ async fn its_parts_are_chosen_and_its_audiences_may_be_named() {
     let setup = gateway(tenant().await, "audience = ['https://other.example/']").await;
     setup.ready().await;
     let token = machine(&setup, "partner").await;
-    let body = json!({ "aud": AUDIENCE, "jti": "t-1" });
+    let payload = token.split('.').nth(1).unwrap();
+    let claims = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(payload).unwrap();
+    let claims: Value = serde_json::from_slice(&claims).unwrap();
+    let body = json!({ "aud": AUDIENCE, "jti": claims["jti"] });
     administer(&setup, Method::POST, "blacklists/tokens", Some(body)).await;
     let body = json!({ "aud": "https://other.example/", "jti": "t-2" });
     administer(&setup, Method::POST, "blacklists/tokens", Some(body)).await;
     until("the other API's entry", async || feed(&setup).await["identifiers"] == 1).await;
     assert_eq!(setup.get("/events", &token).await.status, 200);
+}
+
+/// Two users of one application, each with an access token and a refresh token.
+async fn users(server: &AuthorizationServer) -> [(String, String); 2] {
+    server.add_client("app", "secret");
+    server.allow_redirect("app", BACK);
+    let mut tokens = Vec::new();
+    for user in ["auth0|u1", "auth0|u2"] {
+        server.add_user(user);
+        let query = [
+            ("response_type", "code"),
+            ("client_id", "app"),
+            ("redirect_uri", BACK),
+            ("audience", AUDIENCE),
+            ("scope", "read:events offline_access"),
+            ("login_hint", user),
+        ];
+        let url = url::Url::parse_with_params(&server.authorization_url(), query).unwrap();
+        let answer = client().get(url).send().await.unwrap();
+        let back = url::Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+        let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+        let body = json!({
+            "grant_type": "authorization_code", "code": code, "redirect_uri": BACK,
+            "client_id": "app", "client_secret": "secret",
+        });
+        let request = client().post(server.token_url()).header("content-type", "application/json");
+        let answer = request.body(body.to_string()).send().await.unwrap().text().await.unwrap();
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let text = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
+        tokens.push((text("access_token"), text("refresh_token")));
+    }
+    tokens.try_into().unwrap()
+}
+
+/// A blocked user is refused by an event, while no poll is due for an hour.
+#[tokio::test]
+async fn a_blocked_user_is_refused_at_once_by_events() {
+    let server = tenant().await;
+    let [(blocked, _), (other, _)] = users(&server).await;
+    let setup = gateway(server, "events = true\npoll_interval = '1h'\nmax_staleness = '3h'").await;
+    setup.ready().await;
+    for token in [&blocked, &other] {
+        assert_eq!(setup.get("/events", token).await.status, 200);
+    }
+    let polls = || setup.server.requests(&setup.server.management_url("client-grants"));
+    let polled = polls();
+    setup.server.block_user("auth0|u1");
+    until("the refusal", async || setup.get("/events", &blocked).await.status == 401).await;
+    assert_eq!(setup.get("/events", &other).await.status, 200);
+    assert_eq!(polls(), polled, "nothing but the stream was asked");
+}
+
+#[tokio::test]
+async fn a_revoked_refresh_token_is_refused_by_logs() {
+    let server = tenant().await;
+    let [(ended, refresh), (other, _)] = users(&server).await;
+    let setup = gateway(server, "logs = true").await;
+    setup.ready().await;
+    for token in [&ended, &other] {
+        assert_eq!(setup.get("/events", token).await.status, 200);
+    }
+    let body = json!({ "client_id": "app", "client_secret": "secret", "token": refresh });
+    let request = client().post(setup.server.revocation_url()).header("content-type", "application/json");
+    assert_eq!(request.body(body.to_string()).send().await.unwrap().status(), 200);
+    until("the refusal", async || setup.get("/events", &ended).await.status == 401).await;
+    assert_eq!(setup.get("/events", &other).await.status, 200);
 }
 
 /// It comes up, and says what is wrong where operators look.
@@ -154,8 +229,14 @@ async fn what_the_tenant_refuses_is_on_the_status_page() {
     let (grant, basic) = (tenant().await, tenant().await);
     grant.grant("gateway", &grant.management_audience(), SCOPES.iter().take(2).copied());
     basic.set_client_authentication("gateway", ClientAuthentication::Basic);
+    let (logs, events) = (tenant().await, tenant().await);
+    for server in [&logs, &events] {
+        server.grant("gateway", &server.management_audience(), SCOPES.iter().take(2).copied());
+    }
     let table = [
         (grant, "user_grants = true", "with the scope read:grants"),
+        (logs, "logs = true", "scope read:logs"),
+        (events, "events = true", "scope read:events"),
         (basic, "", "401 (invalid_client): check the client's id, its secret, and how it authenticates"),
     ];
     for (server, settings, words) in table {

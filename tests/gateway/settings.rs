@@ -217,6 +217,12 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
         (auth0("", "audience = []"), &["line 4", "`revocation.audience` is empty", "leave it out"]),
         (auth0("", "audience = ['a b']"), &["revocation `a b`", "it is no audience"]),
         (auth0("", "user_grants = 'yes'"), &["line 12", "user_grants", "boolean"]),
+        (auth0("", "logs = 'yes'"), &["line 12", "logs", "boolean"]),
+        (auth0("", "events = 1"), &["line 12", "events", "boolean"]),
+        (
+            auth0("", "events = true\nmax_staleness = '14s'\npoll_interval = '1s'"),
+            &["max_staleness `14s`", "15 s"],
+        ),
         (
             auth0("", "blacklist = false\nclient_grants = false"),
             &["revocation `https://t.example`", "nothing of it is asked for"],
@@ -227,11 +233,22 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
         (auth0("", "claim = 'sid'"), &["line 4", "`claim`", "list"]),
         (auth0("", "max_staleness = '5s'"), &["max_staleness `5s`", "Three poll intervals"]),
         (feed("user_grants = true"), &["line 4", "`user_grants`", "`source = \"auth0\"`"]),
+        (feed("logs = true"), &["line 4", "`logs`", "`source = \"auth0\"`"]),
+        (list("events = false"), &["line 4", "`events`", "`source = \"auth0\"`"]),
         (list("domain = 'x'"), &["line 4", "`domain`", "`source = \"auth0\"`"]),
         (top("source = 'none'", "source = 'none'\nblacklist = false"), &["line 4", "leave them out"]),
         (
             feed("client_credentials = { client_id = 'c', secret_file = 'short', authentication = 'jwt' }"),
             &["line 10", "`jwt`", "`basic`", "`post`"],
+        ),
+        // What one management API tells is of one issuer.
+        (
+            auth0("", "").replace("url = 'https://as.example'", "tenants = 'https://{tenant}.as.example/'"),
+            &["revocation `https://t.example`", "the same for all tenants", "Name the issuers one by one"],
+        ),
+        (
+            auth0("", "").replace("url = 'https://as.example'", "tenants = ['https://a.example/']"),
+            &["revocation `https://t.example`", "the same for all tenants", "Name the issuers one by one"],
         ),
         // Routes.
         (route(""), &["line 9", "`/a`", "`require` or `public = true`"]),

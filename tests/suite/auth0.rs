@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tower_bearer::clock::ManualClock;
+use tower_bearer::clock::{Clock, ManualClock};
 use tower_bearer::testing::{
     Api, AuthorizationServer, ClientAuthentication, RateLimit, Reply, Token, TokenProfile,
 };
@@ -171,6 +171,9 @@ async fn blacklisting_every_token_ends_them() {
         let body = json!({ "aud": AUDIENCE, "jti": jti });
         administer(&world.issuer, Method::POST, "blacklists/tokens", Some(body)).await;
     }
+    // An API that this is not about.
+    let body = json!({ "aud": "https://elsewhere.example/", "jti": claims(&kept)["jti"] });
+    administer(&world.issuer, Method::POST, "blacklists/tokens", Some(body)).await;
     world.poll().await;
     assert_eq!(statuses(&world, &tokens).await, [401; 10]);
     assert_eq!(world.status(&kept).await, 200);
@@ -208,6 +211,27 @@ async fn a_grant_that_was_made_anew_between_two_polls_does_not_hide_that_it_was_
     world.issuer.grant("partner", AUDIENCE, ["read:events"]);
     world.poll().await;
     assert_eq!(world.status(&old).await, 401);
+}
+
+/// Token, deletion and listing in one second; and a token stamped by a clock that is a second ahead of the listing's.
+#[tokio::test]
+async fn a_cut_off_misses_no_token_of_its_second() {
+    let clock = clock();
+    clock.advance(POLL / 2);
+    let issuer = tenant(&clock).await;
+    let api = builder(&issuer, &clock).revocation(source(&base(&issuer))).start().await.unwrap();
+    let world = World { issuer, clock, api };
+    world.settle(2).await;
+    world.clock.advance(POLL * 9 / 10);
+    let now = world.clock.wall().as_secs() as u64;
+    let ahead = |secs: u64| world.issuer.mint(token().client("partner").issued_at(now + secs));
+    let tokens = [machine(&world.issuer, "partner", AUDIENCE).await, ahead(1), ahead(2)];
+    assert_eq!(statuses(&world, &tokens).await, [200; 3]);
+    delete_client_grant(&world.issuer, "partner", AUDIENCE).await;
+    world.clock.advance(POLL / 10);
+    world.until(|world| world.api.health().issuers[0].feeds[0].cut_offs == 1).await;
+    assert_eq!(world.clock.wall().as_secs() as u64, now);
+    assert_eq!(statuses(&world, &tokens).await, [401, 401, 200]);
 }
 
 #[tokio::test]
@@ -285,6 +309,47 @@ async fn a_part_that_fails_takes_nothing_back_and_keeps_nothing_from_the_others(
     world.clock.advance(Duration::from_secs(30));
     world.until(|world| world.feed_age() == Some(0.0)).await;
     assert_eq!(statuses(&world, &[good, gone, listed]).await, [200, 401, 401]);
+}
+
+/// Whichever part has whatever trouble: what was revoked stays so, and the age tells of it.
+#[tokio::test]
+async fn no_trouble_takes_anything_back() {
+    let half = || Reply::status(200).body(r#"[{"jti":"t-1"},"#);
+    for path in ["blacklists/tokens", "client-grants", "grants"] {
+        for reply in [Reply::status(429), Reply::status(500), Reply::status(503), Reply::status(404), half()]
+        {
+            let world = world_of(Auth0::user_grants).await;
+            world.issuer.add_client("app", "secret");
+            world.issuer.allow_redirect("app", BACK);
+            world.issuer.add_user("auth0|u1");
+            let [listed, good] = [(); 2].map(|()| machine(&world.issuer, "neighbour", AUDIENCE));
+            let (listed, good) = (listed.await, good.await);
+            let tokens = [
+                listed,
+                machine(&world.issuer, "partner", AUDIENCE).await,
+                sign_in(&world.issuer, "auth0|u1").await,
+                good,
+            ];
+            world.poll().await;
+            assert_eq!(statuses(&world, &tokens).await, [200; 4]);
+            let body = json!({ "aud": AUDIENCE, "jti": claims(&tokens[0])["jti"] });
+            administer(&world.issuer, Method::POST, "blacklists/tokens", Some(body)).await;
+            delete_client_grant(&world.issuer, "partner", AUDIENCE).await;
+            administer(&world.issuer, Method::DELETE, "grants?user_id=auth0%7Cu1", None).await;
+            world.poll().await;
+            assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200]);
+
+            let url = world.issuer.management_url(path);
+            world.issuer.set_reply(&url, reply.clone());
+            let state = |world: &World| world.api.health().issuers[0].feeds[0].state;
+            world.patiently(world.until(|world| state(world) == FreshnessState::Stale)).await;
+            assert!(world.last_error().unwrap().contains(path), "{:?}", world.last_error());
+            assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 503], "{path} {reply:?}");
+            world.issuer.clear_reply(&url);
+            world.patiently(world.until(|world| world.feed_age().unwrap() < 10.0)).await;
+            assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200], "{path} {reply:?}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -413,7 +478,6 @@ async fn the_rate_limit_is_kept_and_the_time_that_it_takes_is_told() {
 type Pages = Arc<Mutex<Vec<Option<Vec<&'static str>>>>>;
 
 pub(crate) fn date(clock: &ManualClock) -> (&'static str, String) {
-    use tower_bearer::clock::Clock;
     let since = Duration::from_millis(u64::try_from(clock.wall().as_millis()).unwrap());
     ("date", httpdate::fmt_http_date(std::time::UNIX_EPOCH + since))
 }

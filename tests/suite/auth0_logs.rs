@@ -333,6 +333,30 @@ async fn tokens_are_named_too() {
     }
 }
 
+/// The partner story: with its grant end the tokens that it was seen to receive, by name, whoever's clock was ahead.
+#[tokio::test]
+async fn ending_a_partners_grant_names_its_tokens() {
+    let world = world_of(|source| source.without_blacklist().logs()).await;
+    world.poll().await;
+    let exchange = json!({
+        "client_id": "partner", "user_id": "", "audience": AUDIENCE, "details": { "access_token_jti": "t-1" },
+    });
+    world.issuer.write_log("seccft", exchange);
+    let now = world.clock.wall().as_secs() as u64;
+    let ahead = |jti: &str| world.issuer.mint(token().client("partner").claim("jti", jti).issued_at(now + 5));
+    let tokens = ["t-1", "t-2"].map(ahead);
+    let path = format!("client-grants?client_id=partner&audience={AUDIENCE}");
+    let grants = listed(&world.issuer, &path, "read:client_grants").await;
+    let path = format!("client-grants/{}", grants[0]["id"].as_str().unwrap());
+    operate(&world.issuer, Method::DELETE, &path, "delete:client_grants", Value::Null).await;
+    world.poll().await;
+    assert_eq!(
+        statuses(&world, &tokens).await,
+        [401, 200],
+        "the other one was never seen, and no cut-off reaches it"
+    );
+}
+
 /// An exchange tells whose the tokens of a session are, also if they have no name.
 #[tokio::test]
 async fn a_session_is_turned_into_its_user_and_client() {

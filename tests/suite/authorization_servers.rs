@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 use tower_bearer::clock::{Clock, ManualClock, SystemClock};
-use tower_bearer::testing::{AuthorizationServer, Token};
+use tower_bearer::testing::{Api, AuthorizationServer, Token, TokenProfile};
 use tower_bearer::{
     Auth0, Builder, ClientCredentials, Complete, Feed, Polled, Profile, RejectionKind as Kind,
     ResourceServer, Revocation, RevokeError, any_token, scope,
@@ -36,13 +36,29 @@ fn oidc_provider(issuer: &str, audience: &str, feed: &str, bearer: &str) -> Buil
         .revocation(Feed::new(feed).bearer(bearer).long_poll(Duration::from_secs(25)))
 }
 
-fn auth0(domain: &str, audience: &str, id: &str, secret: &str) -> Builder<Complete> {
-    let tenant = Auth0::new(domain, ClientCredentials::new(id, secret)).audience(audience);
+fn auth0(tenant: &str, audience: &str, id: &str, secret: &str, state: &Path) -> Builder<Complete> {
+    let source = Auth0::new(tenant, ClientCredentials::new(id, secret)).audience(audience);
     ResourceServer::builder()
-        .issuer(format!("https://{domain}/")) // with the slash
+        .issuer(format!("{tenant}/")) // "https://tenant.eu.auth0.com", and the slash
         .audience(audience)
         .profile(Profile::Auth0)
-        .revocation(tenant)
+        .revocation(source.logs().events().snapshot(state.join("auth0.bin")))
+}
+
+fn auth0_without_jti(
+    tenant: &str,
+    audience: &str,
+    id: &str,
+    secret: &str,
+    state: &Path,
+) -> Builder<Complete> {
+    let source = Auth0::new(tenant, ClientCredentials::new(id, secret)).audience(audience);
+    ResourceServer::builder()
+        .issuer(format!("{tenant}/"))
+        .audience(audience)
+        .profile(Profile::Auth0)
+        .require_jti(false) // the default token profile has none: no single token can be revoked
+        .revocation(source.without_blacklist().logs().events().snapshot(state.join("auth0.bin")))
 }
 
 fn keycloak(issuer: &str, audience: &str, feed: &str, bearer: &str) -> Builder<Complete> {
@@ -313,9 +329,71 @@ async fn a_logout_that_a_webhook_tells_of_ends_the_session_s_tokens() {
 }
 
 #[tokio::test]
-async fn auth0_s_settings_are_accepted() {
-    let api = auth0("tenant.eu.auth0.com", AUDIENCE, "watcher", "its secret").start_lazily().unwrap();
-    assert!(!api.health().is_ready(), "nobody was asked");
+async fn auth0_s_recipes_refuse_what_ended_in_the_tenant() {
+    type Settings = fn(&str, &str, &str, &str, &Path) -> Builder<Complete>;
+    let table: [(&str, Settings, TokenProfile); 2] = [
+        ("auth0-recipe", auth0, TokenProfile::Rfc9068),
+        ("auth0-recipe-without-jti", auth0_without_jti, TokenProfile::Auth0),
+    ];
+    for (name, settings, profile) in table {
+        let clock = clock();
+        let server = AuthorizationServer::builder().algorithms([tower_bearer::Algorithm::ES256]);
+        let server = server.issuer_with_slash().clock(clock.clone()).start().await.unwrap();
+        server.add_api(Api::new(AUDIENCE).profile(profile));
+        server.add_client("watcher", "its secret");
+        let scopes = ["blacklist:tokens", "read:client_grants", "read:logs", "read:events"];
+        server.grant("watcher", &server.management_audience(), scopes);
+        server.add_client("partner", "secret");
+        let grant = server.grant("partner", AUDIENCE, ["read:events"]);
+        let partner = {
+            let body = json!({
+                "grant_type": "client_credentials", "client_id": "partner", "client_secret": "secret",
+                "audience": AUDIENCE,
+            });
+            let request = http().post(server.token_url()).header("content-type", "application/json");
+            let answer = request.body(body.to_string()).send().await.unwrap().text().await.unwrap();
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            answer["access_token"].as_str().unwrap().to_owned()
+        };
+        let of_user = |user: &str| {
+            let claims = json!({ "sub": user, "azp": "app", "scope": "read:events" });
+            mint(
+                &server,
+                Some("JWT"),
+                &match profile {
+                    TokenProfile::Auth0 => claims,
+                    _ => with(&claims, &json!({ "jti": user })),
+                },
+            )
+        };
+        let [blocked, ended, other] = ["auth0|u1", "auth0|u2", "auth0|u3"].map(of_user);
+
+        let state = std::env::temp_dir().join(format!("tower-bearer-{name}-{}", std::process::id()));
+        fs::create_dir_all(&state).unwrap();
+        let tenant = server.issuer().trim_end_matches('/');
+        let api = settings(tenant, AUDIENCE, "watcher", "its secret", &state).clock(clock.clone());
+        let api = api.allow_loopback_http().start().await.unwrap();
+        for token in [&partner, &blocked, &ended, &other] {
+            assert_eq!(refusal(&api, token).await, None, "{name}");
+        }
+        let nameless = mint(&server, Some("JWT"), &json!({ "sub": "auth0|u4", "azp": "app" }));
+        let expected = matches!(profile, TokenProfile::Rfc9068).then_some(Kind::MissingClaim);
+        assert_eq!(refusal(&api, &nameless).await, expected, "{name}");
+
+        // By the stream of events, while no poll is due.
+        server.block_user("auth0|u1");
+        revoked(&clock, &api, &blocked, name).await;
+        // By the listing of client grants, and by the log.
+        server.delete_grant(&grant);
+        server.write_log("srrt", json!({ "user_id": "auth0|u2", "client_id": "app" }));
+        clock.advance(Duration::from_secs(10));
+        revoked(&clock, &api, &partner, name).await;
+        revoked(&clock, &api, &ended, name).await;
+        assert_eq!(refusal(&api, &other).await, None, "{name}");
+        drop(api);
+        assert!(state.join("auth0.bin").exists(), "{name}");
+        fs::remove_dir_all(&state).unwrap();
+    }
 }
 
 /// With the server, and its database, it is run by tests/real_as/glewlwyd.rs.
