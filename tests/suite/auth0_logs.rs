@@ -605,6 +605,29 @@ async fn a_long_log_is_read_over_several_polls() {
     assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200, 401]);
 }
 
+/// A start that gave up in the middle of a long log would give up there each time.
+#[tokio::test]
+async fn a_start_reads_all_that_was_logged_since_the_last_process() {
+    let folder = Folder::new("auth0-long-start");
+    let (script, clock) = (Tenant::default(), clock());
+    let server = issuer(&clock).await;
+    let tenant = script.serve(&clock).await;
+    script.add("s", &json!({}), &clock);
+    let source = || only_logs(source(&tenant.url)).snapshot(folder.0.join("auth0.bin"));
+    drop(start(&server, &clock, source()).await);
+    let tokens = five(&server);
+    for _ in 0..11_000 {
+        script.add("f", &json!({}), &clock);
+    }
+    script.add("sdu", &json!({ "user_id": USER }), &clock);
+    // What the snapshot says is too old to be relied on.
+    clock.advance(Duration::from_secs(60));
+    let api = start(&server, &clock, source()).await;
+    let world = World { issuer: server, clock, api };
+    assert_eq!(statuses(&world, &tokens).await, THE_USER);
+    assert_eq!((world.feed_age(), world.last_error()), (Some(0.0), None));
+}
+
 /// Who was away for longer than the log is kept must not rely on the server's saying so.
 #[tokio::test]
 async fn a_hole_of_which_the_server_says_nothing_is_noticed() {
