@@ -126,8 +126,9 @@ pub(crate) const AUTH0_LOG_KEPT: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const AUTH0_LOG_STEP: Duration = Duration::from_secs(600);
 /// Tokens of which it is remembered who received them.
 pub(crate) const AUTH0_EXCHANGES: usize = 20_000;
-/// Revocations that are remembered to be told again.
-pub(crate) const AUTH0_TOLD: usize = 20_000;
+/// Revocations that are remembered until they are known to have been taken in. Beyond that everybody's tokens are cut off if
+/// they have to be told again.
+pub(crate) const AUTH0_TOLD: usize = 100_000;
 /// Time between two notes in our log on the same trouble with the tenant's.
 pub(crate) const AUTH0_TELLING: Duration = Duration::from_secs(600);
 /// One message of Auth0's stream of events, in bytes, and so each of its lines. A user's profile is in it, twice, with 16 MB
@@ -139,8 +140,6 @@ pub(crate) const EVENT_LINE_KEPT: usize = 16 * 1024;
 pub(crate) const EVENT_OFFSET_BYTES: usize = 1024;
 /// Messages of it that may wait to be taken in; its reader waits beyond that.
 pub(crate) const EVENTS_UNTAKEN: usize = 64;
-/// What it has ended is remembered up to this many times, to be told again. Beyond that everybody's tokens are cut off once.
-pub(crate) const EVENTS_KEPT: usize = 100_000;
 /// A stream that was gone on with has told what was missed when it is quiet for this long.
 pub(crate) const EVENTS_QUIET: Duration = Duration::from_secs(1);
 /// The least `max_staleness` beside such a stream; after a third of it in silence the stream is opened again.

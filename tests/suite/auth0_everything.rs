@@ -1,7 +1,6 @@
 //! All parts of an Auth0 tenant at once, and where they meet.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::json;
 use tower_bearer::clock::ManualClock;
