@@ -118,26 +118,28 @@ pub(crate) const AUTH0_KEPT_GRANTS: usize = 1000;
 pub(crate) const AUTH0_LOG_PAGE_BYTES: usize = 32 * 1024 * 1024;
 /// Pages of the log that one poll reads.
 pub(crate) const AUTH0_LOG_PAGES: usize = 50;
+/// Polls that a start may take while each reads on where the last one stopped: a million entries of a log.
+pub(crate) const STARTING_POLLS: u32 = 200;
 /// For how long every tenant keeps its log at least.
 pub(crate) const AUTH0_LOG_KEPT: Duration = Duration::from_secs(24 * 3600);
 /// How exactly it is remembered until when the log was read.
 pub(crate) const AUTH0_LOG_STEP: Duration = Duration::from_secs(600);
 /// Tokens of which it is remembered who received them.
 pub(crate) const AUTH0_EXCHANGES: usize = 20_000;
-/// Revocations that are remembered to be told again.
-pub(crate) const AUTH0_TOLD: usize = 20_000;
+/// Revocations that are remembered until they are known to have been taken in. Beyond that everybody's tokens are cut off if
+/// they have to be told again.
+pub(crate) const AUTH0_TOLD: usize = 100_000;
 /// Time between two notes in our log on the same trouble with the tenant's.
 pub(crate) const AUTH0_TELLING: Duration = Duration::from_secs(600);
-/// One message of Auth0's stream of events, in bytes, and so each of its lines.
-pub(crate) const EVENT_BYTES: usize = 1024 * 1024;
+/// One message of Auth0's stream of events, in bytes, and so each of its lines. A user's profile is in it, twice, with 16 MB
+/// of metadata each that users may write themselves and as much that they may not.
+pub(crate) const EVENT_BYTES: usize = 64 * 1024 * 1024;
 /// Room for a line that is kept for the next one, in bytes.
 pub(crate) const EVENT_LINE_KEPT: usize = 16 * 1024;
 /// An offset in that stream, in bytes: the most that may be sent back.
 pub(crate) const EVENT_OFFSET_BYTES: usize = 1024;
 /// Messages of it that may wait to be taken in; its reader waits beyond that.
 pub(crate) const EVENTS_UNTAKEN: usize = 64;
-/// What it has ended is remembered up to this many times, to be told again. Beyond that everybody's tokens are cut off once.
-pub(crate) const EVENTS_KEPT: usize = 100_000;
 /// A stream that was gone on with has told what was missed when it is quiet for this long.
 pub(crate) const EVENTS_QUIET: Duration = Duration::from_secs(1);
 /// The least `max_staleness` beside such a stream; after a third of it in silence the stream is opened again.

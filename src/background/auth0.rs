@@ -148,10 +148,14 @@ impl State {
             self.listed.clear();
             self.listed_since = now;
         }
-        self.told.forget_before(self.oldest_that_matters(clock.wall()));
-        let mut news = if whole { self.told.again() } else { Vec::new() };
-        if let Some(events) = self.events.as_ref().filter(|_| whole) {
-            news.extend(events.said(clock.wall()));
+        let mut news = Vec::new();
+        if again {
+            news.extend(self.told.again());
+        } else {
+            self.told.clear();
+        }
+        if let Some(events) = &self.events {
+            news.extend(events.said(again));
         }
         let mut trouble = None;
         let parts = self.plan.parts;
@@ -176,6 +180,12 @@ impl State {
     fn cursor(&mut self) -> String {
         self.known.events = self.events.as_ref().and_then(|events| events.place());
         self.known.write()
+    }
+
+    /// Says it now, and again if this is lost.
+    fn tell(&mut self, ended: Revocation, at: UnixTime, news: &mut Vec<Revocation>) {
+        self.told.add((ended.clone(), at), &self.plan.audiences);
+        news.push(ended);
     }
 
     /// Tokens from before this have expired.
@@ -207,7 +217,9 @@ impl State {
             let at = UnixTime::from_secs(listing.date.as_secs().saturating_add(1));
             let gone = known.into_iter().flatten().filter(|(id, _)| !listing.grants.contains_key(*id));
             for (_, grant) in gone {
-                self.told.tell(cut_off(grant, at), at, news);
+                let ended = cut_off(grant, at);
+                self.told.add((ended.clone(), at), &self.plan.audiences);
+                news.push(ended);
             }
             self.known.of_mut(of).insert(audience.clone(), listing.grants);
         }

@@ -156,7 +156,14 @@ impl Puller {
 
     /// Asks once, before anybody relies on it. A source on trial holds nobody up.
     pub(crate) async fn start(&mut self) -> Result<(), PullError> {
-        let outcome = self.refresh().await.map(drop);
+        let mut outcome = self.refresh().await.map(drop);
+        // Whoever gave up here would begin at the same place at the next start.
+        for _ in 0..limits::STARTING_POLLS {
+            if !outcome.as_ref().is_err_and(PullError::is_progress) {
+                break;
+            }
+            outcome = self.refresh().await.map(drop);
+        }
         if let Err(error) = &outcome
             && self.common.dry_run
         {

@@ -113,7 +113,7 @@ async fn administer(server: &AuthorizationServer, method: Method, path: &str, bo
     serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
 }
 
-async fn delete_client_grant(server: &AuthorizationServer, partner: &str, audience: &str) {
+pub(crate) async fn delete_client_grant(server: &AuthorizationServer, partner: &str, audience: &str) {
     let path = format!("client-grants?client_id={partner}&audience={audience}");
     let listed = administer(server, Method::GET, &path, None).await;
     let id = listed[0]["id"].as_str().unwrap();
@@ -128,7 +128,7 @@ pub(crate) async fn statuses(world: &World, tokens: &[String]) -> Vec<u16> {
     statuses
 }
 
-async fn ten(server: &AuthorizationServer) -> Vec<String> {
+pub(crate) async fn ten(server: &AuthorizationServer) -> Vec<String> {
     let mut tokens = Vec::new();
     for _ in 0..10 {
         tokens.push(machine(server, "partner", AUDIENCE).await);

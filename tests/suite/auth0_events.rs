@@ -20,11 +20,11 @@ fn source(base: &str) -> Auth0 {
     auth0.poll_interval(POLL).max_staleness(STALE).events()
 }
 
-fn status(world: &World, token: &str) -> u16 {
+pub(crate) fn status(world: &World, token: &str) -> u16 {
     at_once(&world.api, token).status
 }
 
-fn statuses(world: &World, tokens: &[String]) -> Vec<u16> {
+pub(crate) fn statuses(world: &World, tokens: &[String]) -> Vec<u16> {
     tokens.iter().map(|token| status(world, token)).collect()
 }
 
@@ -45,7 +45,7 @@ fn cut_offs(world: &World) -> usize {
 }
 
 /// Lets time pass while something is awaited, a hundred times as fast as it does outside.
-async fn while_time_passes<T>(clock: &ManualClock, future: impl Future<Output = T>) -> T {
+pub(crate) async fn while_time_passes<T>(clock: &ManualClock, future: impl Future<Output = T>) -> T {
     let (mut future, patience) = (std::pin::pin!(future), SystemClock::new());
     loop {
         assert!(patience.uptime() < Duration::from_secs(20), "waited in vain");
@@ -58,6 +58,6 @@ async fn while_time_passes<T>(clock: &ManualClock, future: impl Future<Output = 
 }
 
 /// Lets time pass until something is so.
-async fn until_in_time(world: &World, condition: impl Fn(&World) -> bool) {
+pub(crate) async fn until_in_time(world: &World, condition: impl Fn(&World) -> bool) {
     while_time_passes(&world.clock, world.until(condition)).await;
 }

@@ -107,6 +107,10 @@ fn rows() -> Vec<((&'static str, Value), [u16; 5])> {
         (("srrt", at(&json!({ "user_id": 7 }), json!(AUDIENCE))), ALL),
         (("srrt", json!({})), ALL),
         (("ferrt", json!({ "user_id": USER, "client_id": "app", "details": { "familyId": "f" } })), BOTH),
+        // Anybody can make an exchange fail.
+        (("ferrt", json!({ "client_id": "app" })), NONE),
+        (("ferrt", json!({ "client_id": "app", "user_id": "", "details": { "familyId": "f" } })), NONE),
+        (("ferrt", json!({})), NONE),
         (("sdu", user.clone()), THE_USER),
         (("sdu", json!({})), ALL),
         (("universal_logout_succeeded", user.clone()), THE_USER),
@@ -625,6 +629,29 @@ async fn a_long_log_is_read_over_several_polls() {
     assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200, 401]);
 }
 
+/// A start that gave up in the middle of a long log would give up there each time.
+#[tokio::test]
+async fn a_start_reads_all_that_was_logged_since_the_last_process() {
+    let folder = Folder::new("auth0-long-start");
+    let (script, clock) = (Tenant::default(), clock());
+    let server = issuer(&clock).await;
+    let tenant = script.serve(&clock).await;
+    script.add("s", &json!({}), &clock);
+    let source = || only_logs(source(&tenant.url)).snapshot(folder.0.join("auth0.bin"));
+    drop(start(&server, &clock, source()).await);
+    let tokens = five(&server);
+    for _ in 0..11_000 {
+        script.add("f", &json!({}), &clock);
+    }
+    script.add("sdu", &json!({ "user_id": USER }), &clock);
+    // What the snapshot says is too old to be relied on.
+    clock.advance(Duration::from_secs(60));
+    let api = start(&server, &clock, source()).await;
+    let world = World { issuer: server, clock, api };
+    assert_eq!(statuses(&world, &tokens).await, THE_USER);
+    assert_eq!((world.feed_age(), world.last_error()), (Some(0.0), None));
+}
+
 /// Who was away for longer than the log is kept must not rely on the server's saying so.
 #[tokio::test]
 async fn a_hole_of_which_the_server_says_nothing_is_noticed() {
@@ -670,17 +697,56 @@ async fn the_log_is_not_read_unless_it_is_asked_for() {
 
 #[tokio::test]
 async fn a_log_that_may_not_be_read_keeps_nothing_from_the_other_parts() {
-    let world = world_of(Auth0::logs).await;
-    let token = machine(&world.issuer, "partner", AUDIENCE).await;
+    let long = Reply::status(200).body(vec![b' '; 33 * 1024 * 1024]);
+    for (reply, expected) in [(Reply::status(403), "scope read:logs"), (long, "logs: the answer is larger")] {
+        let world = world_of(Auth0::logs).await;
+        let token = machine(&world.issuer, "partner", AUDIENCE).await;
+        world.poll().await;
+        world.issuer.set_reply(&world.issuer.management_url("logs"), reply);
+        let path = format!("client-grants?client_id=partner&audience={AUDIENCE}");
+        let grants = listed(&world.issuer, &path, "read:client_grants").await;
+        let path = format!("client-grants/{}", grants[0]["id"].as_str().unwrap());
+        operate(&world.issuer, Method::DELETE, &path, "delete:client_grants", Value::Null).await;
+        world.poll_in_vain().await;
+        assert!(world.last_error().unwrap().contains(expected), "{:?}", world.last_error());
+        assert_eq!(world.status(&token).await, 401, "{expected}");
+    }
+}
+
+/// What somebody typed at a sign-in is in the log: it must not stand between us and what comes after it.
+#[tokio::test]
+async fn what_strangers_write_into_the_log_keeps_nothing_from_being_read() {
+    let deep = "[".repeat(500) + &"]".repeat(500);
+    for made_up in [r#""\ud800""#, r#""a\udfffb\ud83d""#, r#"{"\ud800":1}"#, &deep] {
+        let script = Tenant::default();
+        let (world, _server) = script.world().await;
+        let tokens = five(&world.issuer);
+        script.add("s", &json!({}), &world.clock);
+        world.poll().await;
+        let date = "2026-11-18T11:06:41.000Z";
+        let page = format!(
+            r#"[{{"log_id":"900000002","type":"fu","date":"{date}","details":{{"body":{made_up}}}}},
+                {{"log_id":"900000003","type":"sdu","date":"{date}","user_id":"{USER}"}}]"#
+        );
+        script.fail(200, page);
+        world.poll().await;
+        assert_eq!(statuses(&world, &tokens).await, THE_USER, "{made_up}");
+        assert_eq!(world.last_error(), None, "{made_up}");
+    }
+}
+
+/// More than was asked for is no page, however well it reads.
+#[tokio::test]
+async fn a_page_has_no_more_entries_than_were_asked_for() {
+    let script = Tenant::default();
+    let (world, _server) = script.world().await;
+    script.add("s", &json!({}), &world.clock);
     world.poll().await;
-    world.issuer.set_reply(&world.issuer.management_url("logs"), Reply::status(403));
-    let path = format!("client-grants?client_id=partner&audience={AUDIENCE}");
-    let grants = listed(&world.issuer, &path, "read:client_grants").await;
-    let path = format!("client-grants/{}", grants[0]["id"].as_str().unwrap());
-    operate(&world.issuer, Method::DELETE, &path, "delete:client_grants", Value::Null).await;
+    let entry =
+        |id: usize| json!({ "log_id": format!("9{id:08}"), "type": "s", "date": "2026-11-18T11:06:41Z" });
+    script.fail(200, Value::from_iter((2..103).map(entry)).to_string());
     world.poll_in_vain().await;
-    assert!(world.last_error().unwrap().contains("scope read:logs"));
-    assert_eq!(world.status(&token).await, 401);
+    assert!(world.last_error().unwrap().contains("not what Auth0 documents"));
 }
 
 /// What one operation sent may be in the log, so that a page has no bound.

@@ -4,6 +4,7 @@
 
 mod auth0;
 mod auth0_events;
+mod auth0_everything;
 mod auth0_logs;
 mod authorization_servers;
 mod bad_key_endpoints;

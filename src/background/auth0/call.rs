@@ -43,7 +43,11 @@ pub(crate) enum Auth0Error {
 impl Auth0Error {
     /// Whether other calls may well be answered.
     pub(super) fn is_of_one_part(&self) -> bool {
-        !matches!(self, Self::Token(_) | Self::Fetch { .. } | Self::Limited { .. })
+        match self {
+            Self::Fetch { error, .. } => matches!(error, FetchError::TooLarge(_)),
+            Self::Token(_) | Self::Limited { .. } => false,
+            _ => true,
+        }
     }
 
     /// Whether the next poll goes on where this one stopped.
@@ -207,6 +211,9 @@ impl Caller {
         let least = if refused { pause } else { Duration::ZERO };
         let wait = reset.max(answer.retry_after.unwrap_or_default()).max(least);
         // However far away a server says that is, it is asked again in time to be believed again.
-        self.shared.lock().await.closed_until = clock.uptime().saturating_add(wait.min(self.longest_wait));
+        let until = clock.uptime().saturating_add(wait.min(self.longest_wait));
+        let mut shared = self.shared.lock().await;
+        // An answer that was under way when another part was refused knows less.
+        shared.closed_until = shared.closed_until.max(until);
     }
 }

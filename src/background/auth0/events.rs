@@ -9,10 +9,11 @@ use tokio::sync::{mpsc, watch};
 use url::Url;
 
 use super::call::Caller;
+use super::told::{Ended, Told, everybody};
 use super::{Auth0Error, Follower, Plan};
 use crate::background::source::Pulled;
 use crate::background::{Background, Surroundings};
-use crate::clock::{Clock, UnixTime};
+use crate::clock::UnixTime;
 use crate::issuer::TrustedIssuer;
 use crate::limits;
 use crate::revocation::stated::Revocation;
@@ -38,9 +39,6 @@ pub(super) enum Place {
     Since(i64),
 }
 
-/// A cut-off, and the last second of its tokens.
-type Ended = (Revocation, UnixTime);
-
 /// What one message, or the lack of one, has said.
 #[derive(Debug, Default)]
 struct Heard {
@@ -62,7 +60,6 @@ struct Signs {
 pub(super) struct Events {
     url: Url,
     audiences: Box<[String]>,
-    max_token_lifetime: Duration,
     max_staleness: Duration,
     caller: Caller,
     kept: Mutex<Kept>,
@@ -72,8 +69,8 @@ pub(super) struct Events {
 struct Kept {
     /// Up to where it was taken in.
     place: Option<Place>,
-    /// What was said: told again where everything is asked for.
-    said: Vec<Ended>,
+    /// What was said, and may not have been taken in.
+    said: Told,
 }
 
 impl Events {
@@ -82,7 +79,6 @@ impl Events {
         Some(Self {
             url,
             audiences: plan.audiences.clone(),
-            max_token_lifetime: plan.max_token_lifetime,
             max_staleness: plan.max_staleness,
             caller,
             kept: Mutex::default(),
@@ -102,42 +98,30 @@ impl Events {
         self.lock().place.clone()
     }
 
-    /// What has been said of tokens that may still be valid.
-    pub(super) fn said(&self, now: UnixTime) -> Vec<Revocation> {
+    /// What has been said, where that is to be told again. Otherwise it is in force.
+    pub(super) fn said(&self, again: bool) -> Vec<Revocation> {
         let mut kept = self.lock();
-        self.tidy(&mut kept, now);
-        kept.said.iter().map(|(revocation, _)| revocation.clone()).collect()
+        if !again {
+            kept.said.clear();
+        }
+        kept.said.again().collect()
     }
 
-    fn tidy(&self, kept: &mut Kept, now: UnixTime) {
-        let lived = now.minus(self.max_token_lifetime.saturating_add(limits::ENTRY_LAG));
-        kept.said.retain(|(_, at)| *at >= lived);
-    }
-
-    fn note(&self, heard: &[Heard], now: UnixTime) {
+    fn note(&self, heard: &[Heard]) {
         let mut kept = self.lock();
         for Heard { revocations, place } in heard {
-            kept.said.extend_from_slice(revocations);
+            for ended in revocations {
+                kept.said.add(ended.clone(), &self.audiences);
+            }
             if place.is_some() {
                 kept.place.clone_from(place);
             }
-        }
-        if kept.said.len() > limits::EVENTS_KEPT {
-            self.tidy(&mut kept, now);
-        }
-        if kept.said.len() > limits::EVENTS_KEPT {
-            let last = kept.said.iter().map(|(_, at)| *at).max().unwrap_or(now);
-            tracing::warn!(
-                "too many events to be remembered: where they are told again, everybody's tokens are cut off"
-            );
-            kept.said = self.everybody(last);
         }
     }
 
     /// All tokens for the audiences that are asked about.
     fn everybody(&self, at: UnixTime) -> Vec<Ended> {
-        let cut_off = |audience| (Revocation::cut_off(at).claim("aud", audience), at);
-        self.audiences.iter().map(cut_off).collect()
+        everybody(&self.audiences, at).collect()
     }
 }
 
@@ -214,7 +198,6 @@ impl Ear {
     /// Waits for `future`, or for something to be said before that. However much is said, `future` goes before it.
     pub(in crate::background) async fn next_before<T>(
         &mut self,
-        clock: &dyn Clock,
         future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
     ) -> Result<T, News> {
         let first = tokio::select! {
@@ -222,15 +205,15 @@ impl Ear {
             output = future => return Ok(output),
             Some(first) = self.from.recv() => first,
         };
-        Err(self.take(vec![first], clock))
+        Err(self.take(vec![first]))
     }
 
     /// What was said and has not been taken yet.
-    pub(in crate::background) fn rest(&mut self, clock: &dyn Clock) -> News {
-        self.take(Vec::new(), clock)
+    pub(in crate::background) fn rest(&mut self) -> News {
+        self.take(Vec::new())
     }
 
-    fn take(&mut self, mut heard: Vec<Heard>, clock: &dyn Clock) -> News {
+    fn take(&mut self, mut heard: Vec<Heard>) -> News {
         // Before the channel is emptied: what was told until then is in it.
         let told = self.signs.borrow().told;
         while heard.len() <= limits::EVENTS_UNTAKEN
@@ -238,7 +221,7 @@ impl Ear {
         {
             heard.push(more);
         }
-        self.events.note(&heard, clock.wall());
+        self.events.note(&heard);
         let revocations = heard.into_iter().flat_map(|heard| heard.revocations);
         News { pulled: Pulled::news(revocations.map(|(revocation, _)| revocation)), told }
     }

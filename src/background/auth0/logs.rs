@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::super::ask::off_thread;
 use super::super::fetch::{Answer, FetchError};
@@ -16,6 +15,7 @@ use crate::revocation::stated::Revocation;
 
 mod entry;
 mod exchanges;
+mod lenient;
 mod operation;
 mod resolve;
 
@@ -162,7 +162,7 @@ impl State {
         let mut most = limits::AUTH0_PAGE;
         loop {
             let query = [("from", after), ("take", &most.to_string())];
-            match self.ask_logs(&query, round).await {
+            match self.ask_logs(&query, most, round).await {
                 // Entries hold what was sent to the Management API: one fits.
                 Err(Auth0Error::Fetch { error: FetchError::TooLarge(_), .. }) if most > 1 => most = 1,
                 answer => return Ok((answer?, most)),
@@ -173,17 +173,25 @@ impl State {
     /// The first of all entries in some order.
     async fn search(&mut self, sort: &str, most: usize, round: &Round<'_>) -> Result<Page, Auth0Error> {
         let query = [("sort", sort), ("per_page", &most.to_string()), ("page", "0")];
-        self.ask_logs(&query, round).await
+        self.ask_logs(&query, most, round).await
     }
 
-    async fn ask_logs(&mut self, query: &[(&str, &str)], round: &Round<'_>) -> Result<Page, Auth0Error> {
+    /// A page of `most` entries.
+    async fn ask_logs(
+        &mut self,
+        query: &[(&str, &str)],
+        most: usize,
+        round: &Round<'_>,
+    ) -> Result<Page, Auth0Error> {
         let unreadable = || Auth0Error::Unreadable { call: NAME };
         let mut url = self.plan.api.join(NAME).map_err(|_| unreadable())?;
         url.query_pairs_mut().extend_pairs(query);
         let call = Call { url: &url, name: NAME, scope: "read:logs", limit: limits::AUTH0_LOG_PAGE_BYTES };
         let Answer { body, date, .. } = self.caller.get(&call, round).await?;
-        let read = move || serde_json::from_slice::<Vec<Value>>(&body).ok();
-        let values = off_thread(limits::FEED_INLINE_BYTES, read).await.ok().flatten();
+        let weight = body.len();
+        let values = off_thread(weight, move || lenient::list(body)).await.ok().flatten();
+        // More than was asked for would have no bound.
+        let values = values.filter(|values| values.len() <= most);
         let entries = values.and_then(|values| values.into_iter().map(Entry::check).collect());
         let date = date.unwrap_or_else(|| round.around.clock.wall());
         Ok(Page { entries: entries.ok_or_else(unreadable)?, date })

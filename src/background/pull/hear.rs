@@ -18,7 +18,7 @@ pub(super) async fn while_hearing<T>(
     let Some(ear) = ear else { return Ok(future.await) };
     let mut future = pin!(future);
     loop {
-        match ear.next_before(intake.clock.as_ref(), future.as_mut()).await {
+        match ear.next_before(future.as_mut()).await {
             Ok(output) => return Ok(output),
             Err(News { pulled, .. }) => intake.take_in(Content::Pulled(pulled)).await?,
         };
@@ -36,7 +36,7 @@ impl Puller {
         let mut sleep = self.around.clock.sleep(pause);
         loop {
             let Some(ear) = &mut self.ear else { return sleep.await };
-            match ear.next_before(self.around.clock.as_ref(), sleep.as_mut()).await {
+            match ear.next_before(sleep.as_mut()).await {
                 Ok(()) => return,
                 Err(news) => self.hear(news).await,
             }
@@ -61,7 +61,7 @@ impl Puller {
     /// After a complete answer of the polled parts: takes in what was heard until now, and says how old the whole is.
     pub(super) async fn with_stream(&mut self, parts: Complete) -> Result<Complete, PullError> {
         let Some(ear) = &mut self.ear else { return Ok(parts) };
-        let News { pulled, told } = ear.rest(self.around.clock.as_ref());
+        let News { pulled, told } = ear.rest();
         let told = told.ok_or(PullError::TooLong)?;
         self.intake.take_in(Content::Pulled(pulled)).await?;
         if self.intake.flaw.is_some() {

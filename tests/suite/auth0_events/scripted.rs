@@ -254,12 +254,11 @@ async fn where_a_place_is_refused_everybody_needs_another_token() {
 
 #[tokio::test]
 async fn what_cannot_be_read_ends_more_rather_than_less() {
-    let long = "x".repeat(3 * 1024 * 1024);
+    let long = "x".repeat(66 * 1024 * 1024);
     let table = [
         "event: user.deleted\ndata: <html>\n\n".to_owned(),
         "event: user.deleted\ndata: {}\n\n".to_owned(),
         format!("event: user.deleted\ndata: {long}\n\n"),
-        format!("event: user.deleted{long}\ndata: {{}}\n\n"),
     ];
     for text in table {
         let (world, tenant) = world().await;
@@ -273,6 +272,23 @@ async fn what_cannot_be_read_ends_more_rather_than_less() {
         world.until(|world| status(world, &token) == 401).await;
         assert_eq!((tenant.connections(), state(&world)), (1, FreshnessState::Fresh), "it goes on");
     }
+}
+
+/// Users may fill their own profiles.
+#[tokio::test]
+async fn a_large_profile_is_an_event_like_others() {
+    let (world, tenant) = world().await;
+    let tokens = ["u1", "u2", "u3"].map(|user| of(&world, user, None));
+    let metadata = json!({ "user_metadata": "x".repeat(3 * 1024 * 1024), "user_id": "u2", "user_id_": "u1" })
+        .to_string();
+    let metadata = metadata.trim_start_matches('{').trim_end_matches('}');
+    for (offset, user) in [("o1", "u3"), ("o2", "u1")] {
+        let event = deleted(&world.clock, offset, user);
+        let whole = format!(r#""user_id":"{user}","user_metadata":{{{metadata},"n":"\ud800"}}"#);
+        tenant.say(event.replace(&format!(r#""user_id":"{user}""#), &whole)).await;
+        world.until(|world| status(world, &tokens[if user == "u3" { 2 } else { 0 }]) == 401).await;
+    }
+    assert_eq!(statuses(&world, &tokens), [401, 200, 401]);
 }
 
 /// An event from the future is not what it seems, and tokens of the future are not ended by it.

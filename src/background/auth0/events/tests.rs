@@ -2,7 +2,6 @@ use std::pin::pin;
 
 use super::super::super::source::{ClientCredentials, Parts};
 use super::*;
-use crate::clock::ManualClock;
 
 const NOW: i64 = 1_795_000_000;
 const DAY: Duration = Duration::from_secs(86_400);
@@ -27,10 +26,6 @@ fn follower() -> Follower {
     })
 }
 
-fn clock() -> ManualClock {
-    ManualClock::new(UnixTime::from_secs(NOW))
-}
-
 fn heard(second: i64) -> Heard {
     let at = UnixTime::from_secs(second);
     let revocation = Revocation::cut_off(at).claim("sub", format!("u{second}"));
@@ -39,14 +34,13 @@ fn heard(second: i64) -> Heard {
 
 #[tokio::test]
 async fn what_is_due_goes_before_whatever_is_said() {
-    let (clock, mut ear) = (clock(), follower().ear().unwrap());
+    let mut ear = follower().ear().unwrap();
     for second in 0..i64::try_from(limits::EVENTS_UNTAKEN).unwrap() {
         ear.to.try_send(heard(NOW + second)).unwrap();
     }
     assert!(ear.to.try_send(heard(NOW)).is_err(), "whoever reads waits");
-    assert!(ear.next_before(&clock, pin!(async { 7 })).await.is_ok_and(|seven| seven == 7));
-    let News { pulled, .. } =
-        ear.next_before(&clock, pin!(std::future::pending::<()>())).await.err().unwrap();
+    assert!(ear.next_before(pin!(async { 7 })).await.is_ok_and(|seven| seven == 7));
+    let News { pulled, .. } = ear.next_before(pin!(std::future::pending::<()>())).await.err().unwrap();
     assert_eq!(pulled.revocations.len(), limits::EVENTS_UNTAKEN, "all at once");
     assert_eq!(ear.events.place(), Some(Place::After(format!("o{}", NOW + 63))));
 }
@@ -54,37 +48,21 @@ async fn what_is_due_goes_before_whatever_is_said() {
 /// A sign of life counts for what was said before it, and that is taken with it.
 #[tokio::test]
 async fn a_sign_is_no_later_than_what_is_taken_with_it() {
-    let (clock, mut ear) = (clock(), follower().ear().unwrap());
-    assert_eq!(ear.rest(&clock).told, None);
+    let mut ear = follower().ear().unwrap();
+    assert_eq!(ear.rest().told, None);
     ear.to.try_send(heard(NOW)).unwrap();
     ear.signs.send_modify(|signs| signs.told = Some(Duration::from_secs(5)));
-    let News { pulled, told } = ear.rest(&clock);
+    let News { pulled, told } = ear.rest();
     assert_eq!((pulled.revocations.len(), told), (1, Some(Duration::from_secs(5))));
 }
 
 #[test]
-fn what_was_said_is_told_again_while_its_tokens_may_live() {
+fn what_was_said_is_told_again_unless_it_has_been_taken_in() {
     let ear = follower().ear().unwrap();
-    ear.events.note(&[heard(NOW), heard(NOW + 1)], UnixTime::from_secs(NOW));
-    let end = UnixTime::from_secs(NOW).plus(DAY).plus(limits::ENTRY_LAG);
-    for (now, expected) in [(UnixTime::from_secs(NOW), 2), (end, 2), (end.plus(Duration::from_secs(1)), 1)] {
-        assert_eq!(ear.events.said(now).len(), expected);
+    ear.events.note(&[heard(NOW), heard(NOW + 1)]);
+    for (again, expected) in [(true, 2), (true, 2), (false, 0), (true, 0)] {
+        assert_eq!(ear.events.said(again).len(), expected);
     }
-    ear.events.note(&[Heard::default()], end);
+    ear.events.note(&[Heard::default()]);
     assert_eq!(ear.events.place(), Some(Place::After(format!("o{}", NOW + 1))), "silence moves nothing");
-}
-
-#[test]
-fn too_much_to_be_remembered_becomes_everybody() {
-    let ear = follower().ear().unwrap();
-    let now = UnixTime::from_secs(NOW);
-    let many: Vec<_> =
-        (0..=i64::try_from(limits::EVENTS_KEPT).unwrap()).map(|n| heard(NOW + n % 9)).collect();
-    ear.events.note(&many[1..], now);
-    assert_eq!(ear.events.said(now).len(), limits::EVENTS_KEPT);
-    ear.events.note(&many[..1], now);
-    let last = UnixTime::from_secs(NOW + 8);
-    let everybody: Vec<_> =
-        ["a", "b"].map(|audience| Revocation::cut_off(last).claim("aud", audience)).into();
-    assert_eq!(ear.events.said(now), everybody);
 }

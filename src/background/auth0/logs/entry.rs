@@ -129,6 +129,10 @@ impl Entry {
     fn refresh_token(&self) -> Vec<Ending> {
         let owned = |pointer| self.text(pointer).map(str::to_owned);
         let (user, client) = (owned("/user_id"), owned("/client_id"));
+        // Anybody can make an exchange fail, for any application: that is no end of others' access.
+        if user.is_none() && self.kind() == "ferrt" {
+            return self.origins().map(|id| Ending::Origin(id.to_owned())).collect();
+        }
         if user.is_none() && client.is_none() {
             return vec![Ending::Unclear];
         }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::entry::{Ending, Entry, Parties, name};
+use crate::limits;
 
 const ROOT: &str = "/api/v2/";
 
@@ -64,6 +65,9 @@ fn refresh_tokens(body: Option<&Value>) -> Vec<Ending> {
     let owned = |key| member(key).and_then(name).map(str::to_owned);
     let parties = Parties { user: owned("user_id"), client: owned("client_id"), audience: owned("audience") };
     let ids = member("ids").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if ids.len() > limits::AUTH0_PAGE {
+        return vec![Ending::Unclear];
+    }
     let mut endings: Vec<_> =
         ids.iter().map(|id| name(id).map_or(Ending::Unclear, |id| Ending::Origin(id.to_owned()))).collect();
     if parties.user.is_some() || parties.client.is_some() {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::grants::Of;
 use super::super::known::Grant;
+use super::super::told::everybody;
 use super::super::{Round, State};
 use super::Trouble;
 use super::entry::{Ending, Entry, Parties};
@@ -32,7 +33,7 @@ impl State {
         for ending in endings {
             match ending {
                 Ending::Of(parties) => self.end(&parties, at, news),
-                Ending::Token(jti) => self.told.tell(Revocation::identifier("jti", jti), at, news),
+                Ending::Token(jti) => self.tell(Revocation::identifier("jti", jti), at, news),
                 Ending::Unclear => self.cut_off_audiences(at, news),
                 Ending::Origin(id) => self.end_origin(&id, at, news),
                 Ending::ClientGrant(id) => {
@@ -60,32 +61,35 @@ impl State {
 
     /// Ends all tokens of these up to `at`, and by name what they are known to have received.
     fn end(&mut self, ended: &Parties, at: UnixTime, news: &mut Vec<Revocation>) {
-        self.told.tell(cut_off(ended, at), at, news);
-        for jti in self.memory.exchanges.name(ended, at) {
-            self.told.tell(Revocation::identifier("jti", jti), at, news);
+        self.tell(cut_off(ended, at), at, news);
+        let names: Vec<_> = self.memory.exchanges.name(ended, at).collect();
+        for jti in names {
+            self.tell(Revocation::identifier("jti", jti), at, news);
         }
     }
 
     /// Ends what is known to have come from a refresh token, session or grant.
     fn end_origin(&mut self, id: &str, at: UnixTime, news: &mut Vec<Revocation>) {
-        let mut holders = BTreeSet::new();
+        let (mut names, mut holders) = (Vec::new(), BTreeSet::new());
         for (jti, parties) in self.memory.exchanges.name_from(id, at) {
-            if let Some(jti) = jti {
-                self.told.tell(Revocation::identifier("jti", jti), at, news);
-            }
+            names.extend(jti);
             if parties.user.is_some() {
                 holders.insert(parties.clone());
             }
         }
+        for jti in names {
+            self.tell(Revocation::identifier("jti", jti), at, news);
+        }
         for parties in holders {
-            self.told.tell(cut_off(&parties, at), at, news);
+            self.tell(cut_off(&parties, at), at, news);
         }
     }
 
     /// Where nothing narrower can be named.
     pub(super) fn cut_off_audiences(&mut self, at: UnixTime, news: &mut Vec<Revocation>) {
-        for audience in &self.plan.audiences {
-            self.told.tell(Revocation::cut_off(at).claim("aud", audience), at, news);
+        let all: Vec<_> = everybody(&self.plan.audiences, at).collect();
+        for (ended, at) in all {
+            self.tell(ended, at, news);
         }
     }
 }
