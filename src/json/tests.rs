@@ -30,6 +30,42 @@ fn an_escaped_name_is_the_name_it_spells() {
     assert_eq!(parse(text).unwrap().get(text, "jti"), Some(Value::String("x".into())));
 }
 
+/// Of names, eight bytes are compared first.
+#[test]
+fn names_that_begin_alike_are_told_apart_wherever_they_stand() {
+    let names = [
+        "",
+        "a",
+        "abcdefg",
+        "abcdefgh",
+        "abcdefghi",
+        "abcdefghj",
+        "abcdefghij",
+        "abcdéf",
+        "abcdéfg",
+        "abcdefé",
+    ];
+    for first in 0..names.len() {
+        // The last name stands where there are no eight bytes left.
+        let order = names.iter().cycle().skip(first).take(names.len());
+        let members: Vec<_> = order.clone().enumerate().map(|(n, name)| format!("\"{name}\":{n}")).collect();
+        for last in ["", r#","\u0078":"\\""#] {
+            let text = format!("{{{}{last}}}", members.join(","));
+            let parsed = parse(&text).unwrap();
+            for (n, name) in order.clone().enumerate() {
+                assert_eq!(parsed.get(&text, name), Some(Value::Number(&n.to_string())), "{name} in {text}");
+            }
+            for missing in ["abcdef", "abcdefghk", "a\0", "abcdefgh\0"] {
+                assert!(!parsed.has(&text, missing), "{missing:?} in {text}");
+            }
+            for again in names {
+                let text = text.replacen('{', &format!("{{\"{again}\":0,"), 1);
+                assert_eq!(parse(&text).unwrap_err().reason, "duplicate member", "{text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn refuses() {
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(8), "]".repeat(8));
@@ -112,16 +148,20 @@ fn json_like() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?",
         "\"([a-c]|\\\\[nt\"/]|\\\\u00[4-6][0-9a-f]|\\\\ud83d\\\\ude0[0-9]|\\\\ud800|é){0,4}\"",
+        "\"[ -!#-\\[\\]-~é€]{0,40}\"",
         Just("true".to_owned()),
         Just("null".to_owned()),
         Just("01".to_owned()),
         Just("nul".to_owned()),
     ];
-    let name = "\"([a-e]|\\\\u006[1-5]){1,2}\"";
+    // Some are told apart by their first eight bytes, some by their length, some by neither.
+    let name =
+        prop_oneof!["\"([a-e]|\\\\u006[1-5]){1,2}\"", "\"abcdef(g|gh)?(h|i|hi)?\"", "\"[a-b]é{3,4}[a-b]?\"",];
+    let inner_name = name.clone();
     let value = leaf.prop_recursive(3, 24, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(" ,"))),
-            prop::collection::vec((name, inner), 0..4).prop_map(object),
+            prop::collection::vec((inner_name.clone(), inner), 0..4).prop_map(object),
         ]
     });
     prop::collection::vec((name, value), 0..5).prop_map(object)
