@@ -66,25 +66,38 @@ impl Members {
     }
 
     /// The value of `name`. `text` is the one given to [`Members::parse`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get<'a>(&self, text: &'a str, name: &str) -> Option<Value<'a>> {
         let member = self.find(text, name)?;
         Some(Value::of(member.value.of(text), self.simple))
     }
 
     /// Whether there is a member `name`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has(&self, text: &str, name: &str) -> bool {
         self.find(text, name).is_some()
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, text: &str, name: &str) -> Option<&Member> {
-        let mark = Mark::of(name);
+        let mark = Mark::of(name.as_bytes());
         if self.names & mark.bit() == 0 {
             return None;
         }
+        self.search(text, name, mark)
+    }
+
+    /// `mark` is the one of `name`.
+    fn search(&self, text: &str, name: &str, mark: Mark) -> Option<&Member> {
+        if self.names == u64::MAX {
+            return self.find_escaped(text, name);
+        }
         self.list.iter().find(|member| member.is_named(text, name, mark))
+    }
+
+    #[cold]
+    fn find_escaped(&self, text: &str, name: &str) -> Option<&Member> {
+        self.list.iter().find(|member| member.reads_as(text, name))
     }
 
     /// All members in the order of the text.
@@ -123,13 +136,13 @@ impl Object {
     }
 
     /// The value of `name`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
         self.members.get(&self.text, name)
     }
 
     /// Whether there is a member `name`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has(&self, name: &str) -> bool {
         self.members.has(&self.text, name)
     }

@@ -46,8 +46,7 @@ impl Mark {
     const BYTES: usize = 8;
 
     #[inline]
-    pub(super) fn of(name: &str) -> Self {
-        let name = name.as_bytes();
+    pub(super) fn of(name: &[u8]) -> Self {
         match name.first_chunk() {
             Some(word) => Self(u64::from_le_bytes(*word)),
             None => Self(name.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))),
@@ -59,8 +58,7 @@ impl Mark {
     pub(super) fn until_quote(text: &[u8], start: usize) -> Option<(Self, usize)> {
         let Some(word) = plain::word(text, start) else {
             let end = plain::quote(text, start)?;
-            let name = text.get(start..end)?.iter();
-            return Some((Self(name.rev().fold(0, |word, byte| word << 8 | u64::from(*byte))), end));
+            return Some((Self::of(text.get(start..end)?), end));
         };
         let marks = plain::quotes(word);
         if marks == 0 {
@@ -136,13 +134,14 @@ impl Member {
         self.name.of(text)
     }
 
-    /// `mark` is the one of `name`.
+    /// Whether it is that name without an escape; `mark` is the one of `name`.
     #[inline]
     pub(super) fn is_named(&self, text: &str, name: &str, mark: Mark) -> bool {
-        if self.name.mark == mark {
-            self.name.is_spelt(name, text)
-        } else {
-            self.name.is_escaped() && characters(self.name.span.of(text)).eq(name.chars())
-        }
+        self.name.mark == mark && self.name.is_spelt(name, text)
+    }
+
+    /// Whether it reads as that name.
+    pub(super) fn reads_as(&self, text: &str, name: &str) -> bool {
+        characters(self.name.span.of(text)).eq(name.chars())
     }
 }

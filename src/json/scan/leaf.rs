@@ -90,8 +90,11 @@ impl Scanner<'_> {
             return Some((Name::new(Span::new(start, end), mark), end + 1));
         }
         let (end, escaped) = self.any_string(at)?;
-        let mark =
-            if escaped { Mark::ESCAPED } else { Mark::of(self.text.get(start..end - 1).unwrap_or_default()) };
+        let mark = if escaped {
+            Mark::ESCAPED
+        } else {
+            Mark::of(self.bytes.get(start..end - 1).unwrap_or_default())
+        };
         Some((Name::new(Span::new(start, end - 1), mark), end))
     }
 }
