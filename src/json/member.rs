@@ -101,7 +101,8 @@ impl Name {
     /// Whether it stands in the text like this, where the marks are the same: those of short names are all there is of them.
     #[inline]
     fn is_spelt(self, name: &str, text: &str) -> bool {
-        name.len() == self.span.len() && (name.len() <= Mark::BYTES || self.span.of(text) == name)
+        let is_all = name.len() <= Mark::BYTES && !self.is_escaped();
+        name.len() == self.span.len() && (is_all || self.span.of(text) == name)
     }
 
     /// Whether they are the same for certain: names with escapes may be though they do not look it.

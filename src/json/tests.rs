@@ -1,5 +1,8 @@
+use std::collections::HashSet;
+
 use super::*;
 use proptest::prelude::*;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 fn parse(text: &str) -> Result<Members, Error> {
     Members::parse(text, 8, 64)
@@ -28,6 +31,11 @@ fn reads_every_kind_of_value() {
 fn an_escaped_name_is_the_name_it_spells() {
     let text = r#"{"j\u0074i":"x"}"#;
     assert_eq!(parse(text).unwrap().get(text, "jti"), Some(Value::String("x".into())));
+    // Neither what they look like nor how long they are makes them the same.
+    let text = r#"{"\u006ati":1,"\u0073ub":2,"\u0061ud":3}"#;
+    for (name, value) in [("jti", "1"), ("sub", "2"), ("aud", "3")] {
+        assert_eq!(parse(text).unwrap().get(text, name), Some(Value::Number(value)));
+    }
 }
 
 /// Of names, eight bytes are compared first.
@@ -117,7 +125,10 @@ proptest! {
                     prop_assert_eq!(plain(&value), map.get(name.as_ref()).cloned());
                 }
             }
-            (Err(error), Ok(_)) => prop_assert_eq!(error.reason, "duplicate member"),
+            (Err(error), Ok(_)) => {
+                prop_assert_eq!(error.reason, "duplicate member");
+                prop_assert!(serde_json::from_str::<Unique>(&text).is_err(), "{} has no duplicate", text);
+            }
             // serde_json refuses numbers beyond f64, which are correct JSON.
             (Ok(_), Err(error)) => prop_assert!(error.to_string().contains("number out of range")),
             (Err(_), Err(_)) => {}
@@ -128,6 +139,62 @@ proptest! {
     fn never_panics(text in ".{0,200}") {
         let _ = parse(&text);
         let _ = Array::parse(&text, 4);
+    }
+}
+
+/// Any JSON in which no object has two members of one name, by way of serde_json.
+struct Unique;
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        let mut names = HashSet::new();
+        while let Some((name, Self)) = members.next_entry::<String, Self>()? {
+            if !names.insert(name) {
+                return Err(serde::de::Error::custom("duplicate"));
+            }
+        }
+        Ok(self)
     }
 }
 
