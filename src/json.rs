@@ -16,7 +16,7 @@ mod plain;
 mod scan;
 
 pub(crate) use member::Error;
-use member::{Kind, Mark, Member, Span};
+use member::{Mark, Member};
 use scan::Scanner;
 
 /// The members of one object, as spans into a text that is held elsewhere.
@@ -25,6 +25,8 @@ pub(crate) struct Members {
     list: Box<[Member]>,
     /// The bits of all names: most questions are about names that are not there. All bits where a name has escapes.
     names: u64,
+    /// No string has an escape.
+    simple: bool,
 }
 
 /// One object that owns its text: a claims set or a feed entry.
@@ -48,40 +50,59 @@ pub(crate) enum Value<'a> {
 
 /// An array that has been checked already, brackets included.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Array<'a>(&'a str);
+pub(crate) struct Array<'a> {
+    text: &'a str,
+    /// No string has an escape.
+    simple: bool,
+}
 
 impl Members {
     /// Reads `text` as one object, nothing before and nothing after it.
     pub(crate) fn parse(text: &str, depth: usize, members: usize) -> Result<Self, Error> {
-        let (list, names) = Scanner::new(text, depth, members).object_document()?;
-        Ok(Self { list, names })
+        let mut scanner = Scanner::new(text, depth, members);
+        let mut found = scan::Members::new();
+        let names = scanner.object_document(&mut found)?;
+        Ok(Self { list: Box::from(&*found), names, simple: scanner.is_simple() })
     }
 
     /// The value of `name`. `text` is the one given to [`Members::parse`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get<'a>(&self, text: &'a str, name: &str) -> Option<Value<'a>> {
         let member = self.find(text, name)?;
-        Some(Value::of(text, member.value, member.kind))
+        Some(Value::of(member.value.of(text), self.simple))
     }
 
     /// Whether there is a member `name`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has(&self, text: &str, name: &str) -> bool {
         self.find(text, name).is_some()
     }
 
-    #[inline]
+    #[inline(always)]
     fn find(&self, text: &str, name: &str) -> Option<&Member> {
-        let mark = Mark::of(name);
+        let mark = Mark::of(name.as_bytes());
         if self.names & mark.bit() == 0 {
             return None;
+        }
+        self.search(text, name, mark)
+    }
+
+    /// `mark` is the one of `name`.
+    fn search(&self, text: &str, name: &str, mark: Mark) -> Option<&Member> {
+        if self.names == u64::MAX {
+            return self.find_escaped(text, name);
         }
         self.list.iter().find(|member| member.is_named(text, name, mark))
     }
 
+    #[cold]
+    fn find_escaped(&self, text: &str, name: &str) -> Option<&Member> {
+        self.list.iter().find(|member| member.reads_as(text, name))
+    }
+
     /// All members in the order of the text.
     pub(crate) fn iter<'a>(&self, text: &'a str) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
-        self.list.iter().map(move |member| (member.name(text), Value::of(text, member.value, member.kind)))
+        self.list.iter().map(move |member| (member.name(text), Value::of(member.value.of(text), self.simple)))
     }
 }
 
@@ -115,13 +136,13 @@ impl Object {
     }
 
     /// The value of `name`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
         self.members.get(&self.text, name)
     }
 
     /// Whether there is a member `name`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has(&self, name: &str) -> bool {
         self.members.has(&self.text, name)
     }
@@ -145,16 +166,20 @@ impl fmt::Debug for Object {
 }
 
 impl<'a> Value<'a> {
-    fn of(text: &'a str, span: Span, kind: Kind) -> Self {
-        let raw = span.of(text);
-        match kind {
-            Kind::Plain => Self::String(Cow::Borrowed(raw)),
-            Kind::Escaped => Self::String(Cow::Owned(escape::unescape(raw))),
-            Kind::Number => Self::Number(raw),
-            Kind::Bool => Self::Bool(raw == "true"),
-            Kind::Null => Self::Null,
-            Kind::Array => Self::Array(Array(raw)),
-            Kind::Object => Self::Object(raw),
+    /// What a text that was accepted before says. No string in one that is simple has an escape.
+    #[inline]
+    fn of(raw: &'a str, simple: bool) -> Self {
+        match raw.as_bytes() {
+            [b'"', text @ .., b'"'] => {
+                let plain = simple || !text.contains(&b'\\');
+                let text = raw.get(1..raw.len() - 1).unwrap_or_default();
+                Self::String(if plain { Cow::Borrowed(text) } else { Cow::Owned(escape::unescape(text)) })
+            }
+            [b'[', ..] => Self::Array(Array { text: raw, simple }),
+            [b'{', ..] => Self::Object(raw),
+            [b't' | b'f', ..] => Self::Bool(raw == "true"),
+            [b'n', ..] => Self::Null,
+            _ => Self::Number(raw),
         }
     }
 
@@ -170,15 +195,15 @@ impl<'a> Value<'a> {
 impl<'a> Array<'a> {
     /// The items in order.
     pub(crate) fn items(self) -> impl Iterator<Item = Value<'a>> {
-        let mut scanner = Scanner::inside(self.0);
-        std::iter::from_fn(move || scanner.next_item().map(|(span, kind)| Value::of(self.0, span, kind)))
+        let Self { text, simple } = self;
+        Scanner::items(text, simple).map(move |span| Value::of(span.of(text), simple))
     }
 
     /// Reads `text` as one array, nothing before and nothing after it.
     #[cfg(test)]
     pub(crate) fn parse(text: &'a str, depth: usize) -> Result<Self, Error> {
         let wrapped = format!("{{\"a\":{text}}}");
-        Members::parse(&wrapped, depth + 1, 256).map(|_| Self(text))
+        Members::parse(&wrapped, depth + 1, 256).map(|members| Self { text, simple: members.simple })
     }
 }
 

@@ -6,46 +6,46 @@ use super::member::Name;
 const FEW: usize = 16;
 
 /// Whether two names of an object are the same, whatever their spelling.
-#[derive(Default)]
-pub(super) struct Seen {
-    /// A bit for each name; several may share one.
-    bits: u64,
-    /// Where there are many names, or some with escapes, all are sorted at the end: a stranger must not make us compare each
-    /// with each.
-    count: usize,
-    escaped: bool,
-}
+#[derive(Clone, Copy, Default)]
+pub(super) struct Seen(
+    /// A bit for each name, which several may share; all bits where some have escapes, whose bits say nothing.
+    u64,
+);
 
 impl Seen {
-    /// Whether `name` is one of the others for certain.
+    /// Adds a name. Whether it may be one of the others.
     #[inline]
-    pub(super) fn is_repeated(
-        &mut self,
-        name: Name,
-        mut others: impl Iterator<Item = Name>,
-        text: &str,
-    ) -> bool {
-        self.count += 1;
-        self.escaped |= name.is_escaped();
-        let bit = name.bit();
-        let shared = self.bits & bit != 0;
-        self.bits |= bit;
-        shared && self.count <= FEW && others.any(|other| name.is_same(other, text))
+    pub(super) fn add(&mut self, name: Name) -> bool {
+        let bits = name.bits();
+        let shared = self.0 & bits != 0;
+        self.0 |= bits;
+        shared
     }
 
-    /// The bits of all names; all bits where some have escapes, whose bits say nothing.
+    /// The bits of all names.
     #[inline]
-    pub(super) fn names(&self) -> u64 {
-        if self.escaped { u64::MAX } else { self.bits }
+    pub(super) fn names(self) -> u64 {
+        self.0
     }
 
-    /// Whether any name is there twice, when all of them are known.
-    pub(super) fn has_repeated(&self, names: impl Iterator<Item = Name>, text: &str) -> bool {
-        if self.count <= FEW && !self.escaped {
-            return false;
-        }
-        let mut names: Vec<_> = names.map(|name| name.of(text)).collect();
-        names.sort_unstable();
-        names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+    /// Whether so many names, or some with escapes, have to be sorted at the end: a stranger must not make us compare each
+    /// with each.
+    #[inline]
+    pub(super) fn is_to_be_sorted(self, count: usize) -> bool {
+        count > FEW || self.0 == u64::MAX
     }
+}
+
+/// Whether `name` is one of the others for certain: names with escapes may be though they do not look it.
+#[inline(never)]
+pub(super) fn is_repeated(name: Name, mut others: impl ExactSizeIterator<Item = Name>, text: &str) -> bool {
+    others.len() < FEW && others.any(|other| name.is_same(other, text))
+}
+
+/// Whether any name is there twice, when all of them are known.
+#[inline(never)]
+pub(super) fn has_repeated(names: impl Iterator<Item = Name>, text: &str) -> bool {
+    let mut names: Vec<_> = names.map(|name| name.of(text)).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::escape::{characters, unescape};
+use super::plain;
 
 /// Why a text is not the JSON we accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,76 +15,71 @@ pub(crate) struct Error {
 
 /// A range of bytes of the text; both ends lie on character boundaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
+pub(super) struct Span {
     start: u32,
     end: u32,
 }
 
-/// What a value is; strings are told apart by whether reading them needs work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Plain,
-    Escaped,
-    Number,
-    Bool,
-    Null,
-    Array,
-    Object,
-}
-
-/// A member of an object. String spans exclude the quotes.
+/// A member of an object.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Member {
+pub(super) struct Member {
     pub(super) name: Name,
-    pub(crate) value: Span,
-    pub(crate) kind: Kind,
+    /// As it stands in the text, quotes and brackets included.
+    pub(super) value: Span,
 }
 
-/// A member's name, as it stands in the text.
+/// A member's name, as it stands in the text, without the quotes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name {
     span: Span,
     mark: Mark,
 }
 
-/// What tells most names apart at a glance: length and first bytes.
+/// What tells most names apart at a glance: their first bytes, eight at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Mark(u32);
+pub(super) struct Mark(u64);
 
 impl Mark {
-    /// Of names with escapes, which do not show what they read as. No other name has it: it would end in bytes that UTF-8
-    /// does not have.
-    const ESCAPED: Self = Self(u32::MAX);
+    /// Of names with escapes, which do not show what they read as. No other name has it: UTF-8 does not have such bytes.
+    pub(super) const ESCAPED: Self = Self(u64::MAX);
+    /// Bytes that it has.
+    const BYTES: usize = 8;
 
     #[inline]
-    pub(super) fn of(name: &str) -> Self {
-        Self::of_bytes(name.as_bytes())
+    pub(super) fn of(name: &[u8]) -> Self {
+        match name.first_chunk() {
+            Some(word) => Self(u64::from_le_bytes(*word)),
+            None => Self(name.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+        }
     }
 
-    #[inline]
-    fn of_bytes(name: &[u8]) -> Self {
-        let first = match name {
-            [a, b, c, ..] => [*a, *b, *c],
-            [a, b] => [*a, *b, 0],
-            [a] => [*a, 0, 0],
-            [] => [0; 3],
+    /// Of the name that stands there in a text without escapes, and the place of the quote behind it.
+    #[inline(always)]
+    pub(super) fn until_quote(text: &[u8], start: usize) -> Option<(Self, usize)> {
+        let Some(word) = plain::word(text, start) else {
+            let end = plain::quote(text, start)?;
+            return Some((Self::of(text.get(start..end)?), end));
         };
-        let [a, b, c] = first;
-        Self(u32::from_le_bytes([name.len().min(255) as u8, a, b, c]))
+        let marks = plain::quotes(word);
+        if marks == 0 {
+            return Some((Self(word), plain::quote(text, start + Self::BYTES)?));
+        }
+        // All bits below those of the quote.
+        let before = ((marks & marks.wrapping_neg()) >> 7).wrapping_sub(1);
+        Some((Self(word & before), start + marks.trailing_zeros() as usize / 8))
     }
 
     /// One bit of 64, the same for the same names without escapes.
     #[inline]
     pub(super) fn bit(self) -> u64 {
-        1 << (self.0.wrapping_mul(0x9e37_79b9) >> 26)
+        1 << (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
     }
 }
 
 impl Name {
     #[inline]
-    pub(super) fn new(text: &[u8], span: Span, escaped: bool) -> Self {
-        let bytes = || text.get(span.start as usize..span.end as usize).unwrap_or_default();
-        Self { span, mark: if escaped { Mark::ESCAPED } else { Mark::of_bytes(bytes()) } }
+    pub(super) fn new(span: Span, mark: Mark) -> Self {
+        Self { span, mark }
     }
 
     #[inline]
@@ -96,15 +92,23 @@ impl Name {
         if self.is_escaped() { Cow::Owned(unescape(raw)) } else { Cow::Borrowed(raw) }
     }
 
+    /// The bit of its mark; all bits where it has escapes, for it may be any name.
     #[inline]
-    pub(super) fn bit(self) -> u64 {
-        self.mark.bit()
+    pub(super) fn bits(self) -> u64 {
+        if self.is_escaped() { u64::MAX } else { self.mark.bit() }
+    }
+
+    /// Whether it stands in the text like this, where the marks are the same: those of short names are all there is of them.
+    #[inline]
+    fn is_spelt(self, name: &str, text: &str) -> bool {
+        let is_all = name.len() <= Mark::BYTES && !self.is_escaped();
+        name.len() == self.span.len() && (is_all || self.span.of(text) == name)
     }
 
     /// Whether they are the same for certain: names with escapes may be though they do not look it.
     #[inline]
     pub(super) fn is_same(self, other: Self, text: &str) -> bool {
-        self.mark == other.mark && self.span.of(text) == other.span.of(text)
+        self.mark == other.mark && self.is_spelt(other.span.of(text), text)
     }
 }
 
@@ -116,23 +120,29 @@ impl Span {
     }
 
     #[inline]
-    pub(crate) fn of(self, text: &str) -> &str {
+    fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    #[inline]
+    pub(super) fn of(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 }
 
 impl Member {
-    pub(crate) fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    pub(super) fn name<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.name.of(text)
     }
 
-    /// `mark` is the one of `name`.
+    /// Whether it is that name without an escape; `mark` is the one of `name`.
     #[inline]
-    pub(crate) fn is_named(&self, text: &str, name: &str, mark: Mark) -> bool {
-        if self.name.mark == mark {
-            self.name.span.of(text) == name
-        } else {
-            self.name.is_escaped() && characters(self.name.span.of(text)).eq(name.chars())
-        }
+    pub(super) fn is_named(&self, text: &str, name: &str, mark: Mark) -> bool {
+        self.name.mark == mark && self.name.is_spelt(name, text)
+    }
+
+    /// Whether it reads as that name.
+    pub(super) fn reads_as(&self, text: &str, name: &str) -> bool {
+        characters(self.name.span.of(text)).eq(name.chars())
     }
 }

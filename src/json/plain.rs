@@ -27,22 +27,32 @@ pub(super) fn is_simple(bytes: &[u8]) -> bool {
     !bytes.iter().fold(false, |any, byte| any | odd(byte))
 }
 
-/// How many bytes stand before the first quote; none where there is none. Where [`is_simple`] said yes that is as much as [`plain`] says, for less.
+/// Where the next quote stands, from a place on. Where [`is_simple`] said yes that is as far as [`plain`] goes, for less.
 #[inline]
-pub(super) fn until_quote(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    let mut rest = bytes;
-    while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*word) ^ (ONES * 0x22);
-        // The lowest mark is a quote; there may be false ones above it.
-        let marks = word.wrapping_sub(ONES) & !word & (ONES << 7);
+pub(super) fn quote(bytes: &[u8], at: usize) -> Option<usize> {
+    let mut rest = bytes.get(at..)?;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let marks = quotes(u64::from_le_bytes(*word));
         if marks != 0 {
             return Some(bytes.len() - rest.len() + marks.trailing_zeros() as usize / 8);
         }
         rest = after;
     }
-    let quote = rest.iter().position(|byte| *byte == b'"')?;
-    Some(bytes.len() - rest.len() + quote)
+    let length = rest.iter().position(|byte| *byte == b'"')?;
+    Some(bytes.len() - rest.len() + length)
+}
+
+/// Eight bytes from a place on, where there are so many.
+#[inline]
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().map(|word| u64::from_le_bytes(*word))
+}
+
+/// Marks the highest bit of each quote among eight bytes; there may be false marks above the lowest.
+#[inline]
+pub(super) fn quotes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    (word ^ (ONES * 0x22)).wrapping_sub(ONES) & !word & (ONES << 7)
 }
 
 #[cfg(test)]
@@ -69,7 +79,7 @@ mod tests {
                         "{special:#x} at {at} of {length}"
                     );
                     let quote = bytes.iter().position(|b| *b == b'"');
-                    assert_eq!(until_quote(&bytes), quote, "{special:#x} at {at} of {length}");
+                    assert_eq!(super::quote(&bytes, 0), quote, "{special:#x} at {at} of {length}");
                     if is_simple(&bytes) {
                         assert_eq!(plain(&bytes), quote.unwrap_or(bytes.len()));
                     }

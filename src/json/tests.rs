@@ -1,5 +1,8 @@
+use std::collections::HashSet;
+
 use super::*;
 use proptest::prelude::*;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 fn parse(text: &str) -> Result<Members, Error> {
     Members::parse(text, 8, 64)
@@ -28,6 +31,47 @@ fn reads_every_kind_of_value() {
 fn an_escaped_name_is_the_name_it_spells() {
     let text = r#"{"j\u0074i":"x"}"#;
     assert_eq!(parse(text).unwrap().get(text, "jti"), Some(Value::String("x".into())));
+    // Neither what they look like nor how long they are makes them the same.
+    let text = r#"{"\u006ati":1,"\u0073ub":2,"\u0061ud":3}"#;
+    for (name, value) in [("jti", "1"), ("sub", "2"), ("aud", "3")] {
+        assert_eq!(parse(text).unwrap().get(text, name), Some(Value::Number(value)));
+    }
+}
+
+/// Of names, eight bytes are compared first.
+#[test]
+fn names_that_begin_alike_are_told_apart_wherever_they_stand() {
+    let names = [
+        "",
+        "a",
+        "abcdefg",
+        "abcdefgh",
+        "abcdefghi",
+        "abcdefghj",
+        "abcdefghij",
+        "abcdéf",
+        "abcdéfg",
+        "abcdefé",
+    ];
+    for first in 0..names.len() {
+        // The last name stands where there are no eight bytes left.
+        let order = names.iter().cycle().skip(first).take(names.len());
+        let members: Vec<_> = order.clone().enumerate().map(|(n, name)| format!("\"{name}\":{n}")).collect();
+        for last in ["", r#","\u0078":"\\""#] {
+            let text = format!("{{{}{last}}}", members.join(","));
+            let parsed = parse(&text).unwrap();
+            for (n, name) in order.clone().enumerate() {
+                assert_eq!(parsed.get(&text, name), Some(Value::Number(&n.to_string())), "{name} in {text}");
+            }
+            for missing in ["abcdef", "abcdefghk", "a\0", "abcdefgh\0"] {
+                assert!(!parsed.has(&text, missing), "{missing:?} in {text}");
+            }
+            for again in names {
+                let text = text.replacen('{', &format!("{{\"{again}\":0,"), 1);
+                assert_eq!(parse(&text).unwrap_err().reason, "duplicate member", "{text}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -81,7 +125,10 @@ proptest! {
                     prop_assert_eq!(plain(&value), map.get(name.as_ref()).cloned());
                 }
             }
-            (Err(error), Ok(_)) => prop_assert_eq!(error.reason, "duplicate member"),
+            (Err(error), Ok(_)) => {
+                prop_assert_eq!(error.reason, "duplicate member");
+                prop_assert!(serde_json::from_str::<Unique>(&text).is_err(), "{} has no duplicate", text);
+            }
             // serde_json refuses numbers beyond f64, which are correct JSON.
             (Ok(_), Err(error)) => prop_assert!(error.to_string().contains("number out of range")),
             (Err(_), Err(_)) => {}
@@ -92,6 +139,62 @@ proptest! {
     fn never_panics(text in ".{0,200}") {
         let _ = parse(&text);
         let _ = Array::parse(&text, 4);
+    }
+}
+
+/// Any JSON in which no object has two members of one name, by way of serde_json.
+struct Unique;
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        let mut names = HashSet::new();
+        while let Some((name, Self)) = members.next_entry::<String, Self>()? {
+            if !names.insert(name) {
+                return Err(serde::de::Error::custom("duplicate"));
+            }
+        }
+        Ok(self)
     }
 }
 
@@ -112,16 +215,20 @@ fn json_like() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?",
         "\"([a-c]|\\\\[nt\"/]|\\\\u00[4-6][0-9a-f]|\\\\ud83d\\\\ude0[0-9]|\\\\ud800|é){0,4}\"",
+        "\"[ -!#-\\[\\]-~é€]{0,40}\"",
         Just("true".to_owned()),
         Just("null".to_owned()),
         Just("01".to_owned()),
         Just("nul".to_owned()),
     ];
-    let name = "\"([a-e]|\\\\u006[1-5]){1,2}\"";
+    // Some are told apart by their first eight bytes, some by their length, some by neither.
+    let name =
+        prop_oneof!["\"([a-e]|\\\\u006[1-5]){1,2}\"", "\"abcdef(g|gh)?(h|i|hi)?\"", "\"[a-b]é{3,4}[a-b]?\"",];
+    let inner_name = name.clone();
     let value = leaf.prop_recursive(3, 24, 4, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|items| format!("[{}]", items.join(" ,"))),
-            prop::collection::vec((name, inner), 0..4).prop_map(object),
+            prop::collection::vec((inner_name.clone(), inner), 0..4).prop_map(object),
         ]
     });
     prop::collection::vec((name, value), 0..5).prop_map(object)

@@ -86,24 +86,26 @@ fn check_shape(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
         None => None,
     };
     let required = rules.profile.shape().required;
-    let is_required = |name: &str| required.iter().any(|group| group.contains(&name));
-    let mut fits = true;
+    // Looked at once, for most profiles require them.
+    let strings @ [subject, client, id] = STRINGS.map(is_text);
+    let mut fits = strings.into_iter().all(|is_text| is_text.unwrap_or(true));
     for group in required {
         let mut there = false;
         for name in *group {
-            if matches!(*name, "iat" | "scp" | "roles") {
-                there |= claims.has(name);
-            } else if let Some(is_text) = is_text(name) {
-                (there, fits) = (true, fits && is_text);
-            }
+            let is_text = match *name {
+                "sub" => subject,
+                "client_id" => client,
+                "jti" => id,
+                "iat" | "scp" | "roles" => claims.has(name).then_some(true),
+                other => is_text(other),
+            };
+            there |= is_text.is_some();
+            fits &= is_text.unwrap_or(true);
         }
         fits &= there;
     }
-    for name in STRINGS.into_iter().filter(|name| !is_required(name)) {
-        fits &= is_text(name).unwrap_or(true);
-    }
-    if rules.require_jti && !required.iter().any(|group| **group == ["jti"]) {
-        fits &= spellings(&"jti").iter().any(|name| claims.has(name));
+    if rules.require_jti {
+        fits &= id.is_some() || spellings(&"jti").iter().any(|name| claims.has(name));
     }
     if fits { Ok(()) } else { Err(RejectionKind::MissingClaim) }
 }

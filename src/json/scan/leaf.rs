@@ -1,97 +1,100 @@
-//! Values that hold no others: words, numbers and strings.
+//! What holds no other values: words, numbers, strings and names.
 
 use super::super::escape::escape_length;
-use super::super::member::{Kind, Span};
-use super::super::plain::{plain, until_quote};
+use super::super::member::{Mark, Name, Span};
+use super::super::plain::{plain, quote};
 use super::Scanner;
 
-/// A string without its quotes, and whether it has escapes.
-pub(super) struct Text {
-    pub(super) span: Span,
-    pub(super) escaped: bool,
-}
-
 impl Scanner<'_> {
-    pub(super) fn word(&mut self, word: &[u8], kind: Kind) -> Option<Kind> {
-        if !self.bytes.get(self.at..).unwrap_or_default().starts_with(word) {
-            return self.fail("expected a value");
+    pub(super) fn word(&mut self, at: usize, word: &[u8]) -> Option<usize> {
+        if !self.bytes.get(at..).unwrap_or_default().starts_with(word) {
+            return self.fail(at, "expected a value");
         }
-        self.at += word.len();
-        Some(kind)
+        Some(at + word.len())
     }
 
     #[inline]
-    pub(super) fn number(&mut self) -> Option<()> {
-        if self.peek() == Some(b'-') {
-            self.at += 1;
+    pub(super) fn number(&mut self, mut at: usize) -> Option<usize> {
+        if self.byte(at) == b'-' {
+            at += 1;
         }
-        if self.peek() == Some(b'0') {
-            self.at += 1;
-        } else {
-            self.digits()?;
+        at = if self.byte(at) == b'0' { at + 1 } else { self.digits(at)? };
+        if self.byte(at) == b'.' {
+            at = self.digits(at + 1)?;
         }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
+        if matches!(self.byte(at), b'e' | b'E') {
+            at += 1;
+            if matches!(self.byte(at), b'+' | b'-') {
+                at += 1;
             }
-            self.digits()?;
+            at = self.digits(at)?;
         }
-        Some(())
+        Some(at)
     }
 
     #[inline]
-    fn digits(&mut self) -> Option<()> {
-        let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        if self.at == start { self.fail("expected a digit") } else { Some(()) }
+    fn digits(&mut self, start: usize) -> Option<usize> {
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        if count == 0 { self.fail(start, "expected a digit") } else { Some(start + count) }
     }
 
-    /// A string from its opening quote on: its span without quotes, and whether it has escapes.
+    /// A string from its opening quote on: what is behind its closing one.
     #[inline]
-    pub(super) fn string(&mut self) -> Option<Text> {
-        self.at += 1;
-        let start = self.at;
-        if self.simple {
-            let Some(length) = until_quote(self.bytes.get(start..).unwrap_or_default()) else {
-                self.at = self.bytes.len();
-                return self.fail("string without an end");
-            };
-            let end = start + length;
-            self.at = end + 1;
-            return Some(Text { span: Span::new(start, end), escaped: false });
+    pub(super) fn string(&mut self, at: usize) -> Option<usize> {
+        if !self.simple {
+            return self.any_string(at).map(|(end, _)| end);
         }
+        match quote(self.bytes, at + 1) {
+            Some(end) => Some(end + 1),
+            None => self.fail(self.bytes.len(), "string without an end"),
+        }
+    }
+
+    /// The same of strings that may have escapes, and whether they have.
+    #[inline(never)]
+    fn any_string(&mut self, at: usize) -> Option<(usize, bool)> {
+        let mut at = at + 1;
         let mut escaped = false;
         loop {
-            self.at += plain(self.bytes.get(self.at..).unwrap_or_default());
-            match self.peek() {
-                Some(b'"') => {
-                    let span = Span::new(start, self.at);
-                    self.at += 1;
-                    return Some(Text { span, escaped });
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.escape()?;
-                }
-                Some(0..=0x1f) => return self.fail("control character in a string"),
-                Some(_) => self.at += 1,
-                None => return self.fail("string without an end"),
+            let rest = self.text.get(at..).unwrap_or_default();
+            let plain = plain(rest.as_bytes());
+            at += plain;
+            match rest.as_bytes().get(plain) {
+                Some(b'"') => return Some((at + 1, escaped)),
+                Some(b'\\') => match escape_length(rest.get(plain..).unwrap_or_default()) {
+                    Ok(length) => at += length,
+                    Err(reason) => return self.fail(at, reason),
+                },
+                Some(_) => return self.fail(at, "control character in a string"),
+                None => return self.fail(at, "string without an end"),
             }
+            escaped = true;
         }
     }
 
-    fn escape(&mut self) -> Option<()> {
-        match escape_length(self.text.get(self.at..).unwrap_or_default()) {
-            Ok(length) => self.at += length,
-            Err(reason) => return self.fail(reason),
+    /// A member's name, after so many others, and what is behind it.
+    #[inline(always)]
+    pub(super) fn name(&mut self, at: usize, first: u8, before: usize) -> Option<(Name, usize)> {
+        if first != b'"' {
+            return self.fail(at, "expected a member name");
         }
-        Some(())
+        if before >= self.members {
+            return self.fail(at, "too many members");
+        }
+        let start = at + 1;
+        if self.simple {
+            let Some((mark, end)) = Mark::until_quote(self.bytes, start) else {
+                return self.fail(self.bytes.len(), "string without an end");
+            };
+            return Some((Name::new(Span::new(start, end), mark), end + 1));
+        }
+        let (end, escaped) = self.any_string(at)?;
+        let mark = if escaped {
+            Mark::ESCAPED
+        } else {
+            Mark::of(self.bytes.get(start..end - 1).unwrap_or_default())
+        };
+        Some((Name::new(Span::new(start, end - 1), mark), end))
     }
 }
