@@ -156,7 +156,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Measures all of them, interleaved. The order turns by one each round, so that none always follows the same.
+/// Measures all of them, interleaved. Each round has an order of its own, so that none always follows the same.
 pub fn measure(mut benches: Vec<Bench<'_>>) -> Vec<Figures> {
     let mut plans = Vec::new();
     for bench in &mut benches {
@@ -167,10 +167,14 @@ pub fn measure(mut benches: Vec<Bench<'_>>) -> Vec<Figures> {
         let times = (BATCH_NS / bench.batch(100).max(1.0)).clamp(10.0, 1e7) as u64;
         plans.push((times, Figures { name: bench.name.clone(), rounds: Vec::new(), allocations }));
     }
-    let count = benches.len();
-    for round in 0..ROUNDS {
-        for turn in 0..count {
-            let place = (round + turn) % count;
+    let mut order: Vec<_> = (0..benches.len()).collect();
+    let mut drawn = 1_u64;
+    for _ in 0..ROUNDS {
+        for last in (1..order.len()).rev() {
+            drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            order.swap(last, (drawn >> 33) as usize % (last + 1));
+        }
+        for &place in &order {
             let (bench, (times, figures)) = (&mut benches[place], &mut plans[place]);
             figures.rounds.push(bench.batch(*times));
         }

