@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_bearer::clock::ManualClock;
 use tower_bearer::testing::{AuthorizationServer, Reply};
-use tower_bearer::{AccessToken, Algorithm, RejectionKind as Kind, ResourceServer, any_token, scope};
+use tower_bearer::{
+    AccessToken, Algorithm, Profile, RejectionKind as Kind, ResourceServer, any_token, scope,
+};
 
 use super::world::{AUDIENCE, NOW, World, ask, builder, clock, feed, issuer, request, token};
 
@@ -375,6 +377,21 @@ async fn subjects_are_texts_and_confirmations_are_not_skipped() {
     for (name, value, expected) in table {
         let token = world.issuer.mint(token().claim(name, value.clone()));
         assert_eq!(kind(&world.api, &token).await, Some(expected), "{name}: {value}");
+    }
+}
+
+/// Fuzzing found it: a revocation names texts, so a number identifies no token.
+#[tokio::test]
+async fn an_id_is_a_text() {
+    let clock = clock();
+    let server = issuer(&clock).await;
+    let generic = builder(&server, &clock).profile(Profile::Generic).revocation(feed(&server));
+    let api = generic.start().await.unwrap();
+    for (uti, expected) in
+        [(json!("t-1"), None), (json!(5), Some(Kind::MissingClaim)), (json!(""), Some(Kind::MissingClaim))]
+    {
+        let token = server.mint(token().without("jti").claim("uti", uti.clone()));
+        assert_eq!(kind(&api, &token).await, expected, "{uti}");
     }
 }
 
