@@ -40,6 +40,8 @@ mod settings;
 mod setup;
 #[path = "gateway/sources.rs"]
 mod sources;
+#[path = "suite/tenant_client.rs"]
+mod tenant_client;
 #[path = "gateway/tenants.rs"]
 mod tenants;
 #[path = "gateway/tokens.rs"]

@@ -3,17 +3,17 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use tower_bearer::Algorithm;
-use tower_bearer::testing::{Api, AuthorizationServer, ClientAuthentication, Token, TokenProfile};
+use tower_bearer::testing::{Api, AuthorizationServer, ClientAuthentication, TokenProfile};
 
 use crate::client::Ask;
 use crate::process::{Dir, Gateway};
 use crate::setup::{AUDIENCE, ROUTES, Setup, listeners, until};
+use crate::tenant_client::{self, BACK, both, client, text};
 use crate::upstream::Upstream;
 
 const SECRET: &str = "the secret of the gateway";
 const SCOPES: [&str; 5] =
     ["blacklist:tokens", "read:client_grants", "read:grants", "read:logs", "read:events"];
-const BACK: &str = "https://app.example/back";
 
 /// A tenant with two partners, and an application for the gateway.
 async fn tenant() -> AuthorizationServer {
@@ -47,39 +47,19 @@ async fn gateway(server: AuthorizationServer, settings: &str) -> Setup {
     Setup { gateway: Gateway::start_in(dir, &config).await, server, upstream }
 }
 
-#[expect(clippy::disallowed_methods, reason = "what clients of the tenant do")]
-fn client() -> reqwest::Client {
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
-}
-
 /// What the token endpoint answers to a partner.
 async fn exchange(setup: &Setup, partner: &str) -> Value {
-    let body = json!({
-        "grant_type": "client_credentials", "client_id": partner, "client_secret": "secret",
-        "audience": AUDIENCE,
-    });
-    let request = client().post(setup.server.token_url()).header("content-type", "application/json");
-    let answer = request.body(body.to_string()).send().await.unwrap();
-    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    tenant_client::machine(&setup.server, partner, AUDIENCE).await
 }
 
 async fn machine(setup: &Setup, partner: &str) -> String {
-    let answer = exchange(setup, partner).await;
-    answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    text(&exchange(setup, partner).await, "access_token")
 }
 
 /// A call of the tenant's administrator.
 async fn administer(setup: &Setup, method: Method, path: &str, body: Option<Value>) -> Value {
     let scope = "blacklist:tokens read:client_grants delete:client_grants create:client_grants";
-    let token = Token::new(&setup.server.management_audience()).client("admin").scope(scope);
-    let mut request = client().request(method, setup.server.management_url(path));
-    request = request.bearer_auth(setup.server.mint(token));
-    if let Some(body) = body {
-        request = request.header("content-type", "application/json").body(body.to_string());
-    }
-    let answer = request.send().await.unwrap();
-    assert!(answer.status().is_success(), "{path}: {answer:?}");
-    serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
+    tenant_client::administer(&setup.server, method, path, scope, body).await
 }
 
 async fn feed(setup: &Setup) -> Value {
@@ -164,27 +144,7 @@ async fn users(server: &AuthorizationServer) -> [(String, String); 2] {
     let mut tokens = Vec::new();
     for user in ["auth0|u1", "auth0|u2"] {
         server.add_user(user);
-        let query = [
-            ("response_type", "code"),
-            ("client_id", "app"),
-            ("redirect_uri", BACK),
-            ("audience", AUDIENCE),
-            ("scope", "read:events offline_access"),
-            ("login_hint", user),
-        ];
-        let url = url::Url::parse_with_params(&server.authorization_url(), query).unwrap();
-        let answer = client().get(url).send().await.unwrap();
-        let back = url::Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
-        let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-        let body = json!({
-            "grant_type": "authorization_code", "code": code, "redirect_uri": BACK,
-            "client_id": "app", "client_secret": "secret",
-        });
-        let request = client().post(server.token_url()).header("content-type", "application/json");
-        let answer = request.body(body.to_string()).send().await.unwrap().text().await.unwrap();
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        let text = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
-        tokens.push((text("access_token"), text("refresh_token")));
+        tokens.push(both(&tenant_client::sign_in(server, AUDIENCE, user).await));
     }
     tokens.try_into().unwrap()
 }

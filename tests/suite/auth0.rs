@@ -6,18 +6,16 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tower_bearer::clock::{Clock, ManualClock};
-use tower_bearer::testing::{
-    Api, AuthorizationServer, ClientAuthentication, RateLimit, Reply, Token, TokenProfile,
-};
+use tower_bearer::testing::{Api, AuthorizationServer, ClientAuthentication, RateLimit, Reply, TokenProfile};
 use tower_bearer::{Auth0, ClientCredentials, FreshnessState, RejectionKind as Kind, StartError};
 
 use super::scripted::{Asked, Script, Scripted};
+use super::tenant_client::{self, BACK, text};
 use super::world::{AUDIENCE, NOW, POLL, World, builder, clock, issuer, token};
 
 pub(crate) const OTHER: &str = "https://api.example.com/other/";
 pub(crate) const SECRET: &str = "hunter2";
 const SCOPES: [&str; 3] = ["blacklist:tokens", "read:client_grants", "read:grants"];
-pub(crate) const BACK: &str = "https://app.example/callback";
 
 pub(crate) fn source(base: &str) -> Auth0 {
     let auth0 = Auth0::new(base, ClientCredentials::new("watcher", SECRET)).audience(AUDIENCE);
@@ -57,60 +55,20 @@ async fn world() -> World {
     world_of(|source| source).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "what clients of the tenant do")]
-pub(crate) fn client() -> reqwest::Client {
-    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-    builder.pool_max_idle_per_host(0).build().unwrap()
-}
-
-async fn exchange(server: &AuthorizationServer, body: Value) -> String {
-    let request = client().post(server.token_url()).header("content-type", "application/json");
-    let answer = request.body(body.to_string()).send().await.unwrap();
-    let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-    answer["access_token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
-}
-
 /// A token of a partner in its own name.
 pub(crate) async fn machine(server: &AuthorizationServer, partner: &str, audience: &str) -> String {
-    let body = json!({
-        "grant_type": "client_credentials", "client_id": partner, "client_secret": "secret",
-        "audience": audience,
-    });
-    exchange(server, body).await
+    text(&tenant_client::machine(server, partner, audience).await, "access_token")
 }
 
 /// A token of a user's application.
 async fn sign_in(server: &AuthorizationServer, user: &str) -> String {
-    let query = [
-        ("response_type", "code"),
-        ("client_id", "app"),
-        ("redirect_uri", BACK),
-        ("audience", AUDIENCE),
-        ("scope", "read:events"),
-        ("login_hint", user),
-    ];
-    let url = url::Url::parse_with_params(&server.authorization_url(), query).unwrap();
-    let answer = client().get(url).send().await.unwrap();
-    let back = url::Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
-    let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-    let body = json!({
-        "grant_type": "authorization_code", "client_id": "app", "client_secret": "secret", "code": code,
-        "redirect_uri": BACK,
-    });
-    exchange(server, body).await
+    text(&tenant_client::sign_in(server, AUDIENCE, user).await, "access_token")
 }
 
 /// A call of the tenant's administrator.
 async fn administer(server: &AuthorizationServer, method: Method, path: &str, body: Option<Value>) -> Value {
     let scope = "blacklist:tokens read:client_grants delete:client_grants read:grants delete:grants";
-    let token = server.mint(Token::new(&server.management_audience()).client("admin").scope(scope));
-    let mut request = client().request(method, server.management_url(path)).bearer_auth(token);
-    if let Some(body) = body {
-        request = request.header("content-type", "application/json").body(body.to_string());
-    }
-    let answer = request.send().await.unwrap();
-    assert!(answer.status().is_success(), "{path}: {answer:?}");
-    serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default()
+    tenant_client::administer(server, method, path, scope, body).await
 }
 
 pub(crate) async fn delete_client_grant(server: &AuthorizationServer, partner: &str, audience: &str) {

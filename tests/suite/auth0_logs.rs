@@ -10,8 +10,9 @@ use tower_bearer::clock::{Clock, ManualClock};
 use tower_bearer::testing::{Api, AuthorizationServer, Reply, Token, TokenProfile};
 use tower_bearer::{Auth0, FreshnessState, ResourceServer};
 
-use super::auth0::{BACK, OTHER, base, client, date, machine, source, statuses, tenant};
+use super::auth0::{OTHER, base, date, machine, source, statuses, tenant};
 use super::scripted::{Asked, Script, Scripted};
+use super::tenant_client::{BACK, administer, both, exchange, sign_in};
 use super::world::{AUDIENCE, NOW, POLL, World, builder, clock, issuer, token};
 
 const USER: &str = "auth0|u1";
@@ -180,47 +181,8 @@ async fn each_entry_ends_what_it_says() {
     }
 }
 
-/// By real operations of the tenant; for each one the scope, and what it answers.
-async fn operate(server: &AuthorizationServer, method: Method, path: &str, scope: &str, body: Value) {
-    let token = server.mint(Token::new(&server.management_audience()).client("admin").scope(scope));
-    let mut request = client().request(method, server.management_url(path)).bearer_auth(token);
-    if !body.is_null() {
-        request = request.header("content-type", "application/json").body(body.to_string());
-    }
-    let answer = request.send().await.unwrap();
-    assert!(answer.status().is_success(), "{path}: {answer:?}");
-}
-
 async fn listed(server: &AuthorizationServer, path: &str, scope: &str) -> Value {
-    let token = server.mint(Token::new(&server.management_audience()).client("admin").scope(scope));
-    let answer = client().get(server.management_url(path)).bearer_auth(token).send().await.unwrap();
-    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
-}
-
-/// Tokens of a user's application: access token and refresh token.
-async fn sign_in(server: &AuthorizationServer, user: &str) -> (String, String) {
-    let query = [
-        ("response_type", "code"),
-        ("client_id", "app"),
-        ("redirect_uri", BACK),
-        ("audience", AUDIENCE),
-        ("scope", "read:events offline_access"),
-        ("login_hint", user),
-    ];
-    let url = url::Url::parse_with_params(&server.authorization_url(), query).unwrap();
-    let answer = client().get(url).send().await.unwrap();
-    let back = url::Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
-    let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-    exchange(server, json!({ "grant_type": "authorization_code", "code": code, "redirect_uri": BACK })).await
-}
-
-async fn exchange(server: &AuthorizationServer, mut body: Value) -> (String, String) {
-    (body["client_id"], body["client_secret"]) = ("app".into(), "secret".into());
-    let request = client().post(server.token_url()).header("content-type", "application/json");
-    let answer = request.body(body.to_string()).send().await.unwrap();
-    let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-    let text = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
-    (text("access_token"), text("refresh_token"))
+    administer(server, Method::GET, path, scope, None).await
 }
 
 #[tokio::test]
@@ -246,10 +208,13 @@ async fn what_is_done_in_the_tenant_is_seen() {
         for user in [USER, "auth0|u2"] {
             server.add_user(user);
         }
-        let (first, refresh) = sign_in(server, USER).await;
-        let (second, _) =
-            exchange(server, json!({ "grant_type": "refresh_token", "refresh_token": refresh })).await;
-        let (other, _) = sign_in(server, "auth0|u2").await;
+        let (first, refresh) = both(&sign_in(server, AUDIENCE, USER).await);
+        let body = json!({
+            "grant_type": "refresh_token", "client_id": "app", "client_secret": "secret",
+            "refresh_token": refresh,
+        });
+        let (second, _) = both(&exchange(server, body).await);
+        let (other, _) = both(&sign_in(server, AUDIENCE, "auth0|u2").await);
         world.poll().await;
         let devices = listed(server, "refresh-tokens?user_id=auth0%7Cu1", "read:refresh_tokens").await;
         let device = &devices["refresh_tokens"][0];
@@ -258,9 +223,8 @@ async fn what_is_done_in_the_tenant_is_seen() {
         match method {
             "" => drop(server.delete_user(USER)),
             method => {
-                let body =
-                    if path.ends_with("s/revoke") { json!({ "ids": [text("id")] }) } else { Value::Null };
-                operate(server, method.parse().unwrap(), &path, scope, body).await;
+                let body = path.ends_with("s/revoke").then(|| json!({ "ids": [text("id")] }));
+                administer(server, method.parse().unwrap(), &path, scope, body).await;
             }
         }
         world.poll().await;
@@ -280,7 +244,7 @@ async fn a_deleted_client_grant_is_seen_while_listings_fail() {
     let grants = listed(&world.issuer, &path, "read:client_grants").await;
     world.issuer.set_reply(&world.issuer.management_url("client-grants"), Reply::status(500));
     let path = format!("client-grants/{}", grants[0]["id"].as_str().unwrap());
-    operate(&world.issuer, Method::DELETE, &path, "delete:client_grants", Value::Null).await;
+    administer(&world.issuer, Method::DELETE, &path, "delete:client_grants", None).await;
     world.poll_in_vain().await;
     assert_eq!(world.last_error().unwrap(), "client-grants answered 500");
     assert_eq!((world.status(&partner).await, statuses(&world, &others).await), (401, vec![200, 200]));
@@ -352,7 +316,7 @@ async fn ending_a_partners_grant_names_its_tokens() {
     let path = format!("client-grants?client_id=partner&audience={AUDIENCE}");
     let grants = listed(&world.issuer, &path, "read:client_grants").await;
     let path = format!("client-grants/{}", grants[0]["id"].as_str().unwrap());
-    operate(&world.issuer, Method::DELETE, &path, "delete:client_grants", Value::Null).await;
+    administer(&world.issuer, Method::DELETE, &path, "delete:client_grants", None).await;
     world.poll().await;
     assert_eq!(
         statuses(&world, &tokens).await,
@@ -706,7 +670,7 @@ async fn a_log_that_may_not_be_read_keeps_nothing_from_the_other_parts() {
         let path = format!("client-grants?client_id=partner&audience={AUDIENCE}");
         let grants = listed(&world.issuer, &path, "read:client_grants").await;
         let path = format!("client-grants/{}", grants[0]["id"].as_str().unwrap());
-        operate(&world.issuer, Method::DELETE, &path, "delete:client_grants", Value::Null).await;
+        administer(&world.issuer, Method::DELETE, &path, "delete:client_grants", None).await;
         world.poll_in_vain().await;
         assert!(world.last_error().unwrap().contains(expected), "{:?}", world.last_error());
         assert_eq!(world.status(&token).await, 401, "{expected}");

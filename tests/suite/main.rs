@@ -37,6 +37,7 @@ mod snapshot;
 mod sources;
 mod start;
 mod storm;
+mod tenant_client;
 mod tenants;
 mod tokens;
 mod verdict_cache;

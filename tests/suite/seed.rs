@@ -13,6 +13,7 @@ use tower_bearer::{
     Algorithm, Auth0, Builder, ClientCredentials, NeedsRevocation, Profile, ResourceServer, SourceSettings,
 };
 
+use super::tenant_client::{BACK, client};
 use super::world::{AUDIENCE, POLL, World, clock, feed};
 
 mod asking;
@@ -28,7 +29,6 @@ mod rfc_7009;
 /// Another API of the tenant, whose tokens have Auth0's default profile: no `jti`.
 const NAMELESS: &str = "https://api.example.com/nameless/";
 const SECRET: &str = "secret";
-const BACK: &str = "https://app.example/callback";
 const USER: &str = "auth0|u1";
 /// The longest that a token lives here.
 const MONTH: u64 = 30 * 86_400;
@@ -66,12 +66,6 @@ fn text(value: &Value) -> &str {
 fn claims(token: &Value) -> Value {
     let part = text(token).split('.').nth(1).unwrap();
     serde_json::from_slice(&base64_simd::URL_SAFE_NO_PAD.decode_to_vec(part).unwrap()).unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "what clients of the tenant do")]
-fn client() -> reqwest::Client {
-    let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-    builder.pool_max_idle_per_host(0).build().unwrap()
 }
 
 impl Tenant {

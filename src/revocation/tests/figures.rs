@@ -37,8 +37,9 @@ fn mix(n: u64) -> u64 {
 
 /// Resident memory, in bytes.
 fn resident() -> f64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4096.0
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB"));
+    kib.unwrap().trim().parse::<f64>().unwrap() * 1024.0
 }
 
 struct Row<'a> {
