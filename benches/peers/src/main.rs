@@ -3,19 +3,22 @@
 //!
 //! `benches/run peers`, or from the root of the repository
 //! `cargo run --release --locked --manifest-path benches/peers/Cargo.toml --target-dir target/peers`. It prints Markdown and
-//! writes `target/bench/peers.json`. Every stack must admit the good token and refuse five bad ones before it is measured.
+//! writes `target/bench/peers.json`. Every stack must admit the good token and refuse five bad ones before it is measured;
+//! `--check` does only that, and fails where one does not.
 
 #![allow(clippy::disallowed_methods, reason = "a bench, and what others do")]
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;
+use std::process::ExitCode;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tower::service_fn;
 use tower::util::ServiceFn;
 use tower_bearer::Algorithm;
@@ -30,6 +33,8 @@ use measure::{Bench, Figures, measure, write_json};
 pub(crate) use poll::poll_once;
 use stacks::Stack;
 use world::World;
+
+const ALGORITHMS: [Algorithm; 4] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
 
 /// Tokens that come once before any of them comes again, as in `hot_path`.
 const FRESH: usize = 128;
@@ -157,14 +162,37 @@ fn compare(title: &str, stacks: &mut [Stack], tokens: &[HeaderValue]) -> Vec<Fig
     figures
 }
 
-fn main() {
+/// Nothing is measured: whether all that is compared still judges as it should.
+fn check_all(runtime: &Runtime, world: &World) -> ExitCode {
+    let mut sound = true;
+    let _entered = runtime.enter();
+    for algorithm in ALGORITHMS {
+        let (mut stacks, without) = runtime.block_on(stacks(world, algorithm, LARGE));
+        for stack in &mut stacks[BY_HAND..] {
+            // What is remembered must be judged as well as what is new.
+            for _ in 0..2 {
+                if let Err(words) = check(stack, world, algorithm) {
+                    eprintln!("{algorithm}: {} {words}", stack.name);
+                    sound = false;
+                }
+            }
+        }
+        println!("{algorithm}: {} stacks checked, {} left out", stacks.len() - BY_HAND, without.len());
+    }
+    if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     stacks::install_back_ends();
     let world = runtime.block_on(World::new());
+    if std::env::args().nth(1).as_deref() == Some("--check") {
+        return check_all(&runtime, &world);
+    }
     let mut found = serde_json::Map::new();
     // Outside of any task: what waits there is counted, and must yield now and then.
     let _entered = runtime.enter();
-    for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256] {
+    for algorithm in ALGORITHMS {
         let tokens: Vec<_> = (0..FRESH).map(|n| world.good(algorithm, n)).collect();
         let bytes = tokens[0].len() - "Bearer ".len();
         let (mut first, mut without) = runtime.block_on(stacks(&world, algorithm, SMALL));
@@ -184,4 +212,5 @@ fn main() {
         );
     }
     write_json("peers", &Value::Object(found));
+    ExitCode::SUCCESS
 }
