@@ -1,6 +1,6 @@
 //! What the resource server knows, as metrics. Single keys and tenants are on the status page: their names are not ours.
 
-use tower_bearer::{FeedHealth, FreshnessState, Health, IssuerHealth};
+use tower_bearer::{FeedHealth, FreshnessState, Health, IssuerHealth, VerdictsHealth};
 
 use crate::prometheus::{Kind, Page};
 
@@ -17,6 +17,19 @@ pub(crate) fn write(health: &Health, page: &mut Page) {
     keys(&health.issuers, page);
     revocations(&health.issuers, page);
     tenants(health, page);
+    verdicts(health.verdicts, page);
+}
+
+/// Beside `gateway_requests_total{outcome="admitted"}` of protected routes, what is added tells how often a token was known.
+fn verdicts(told: VerdictsHealth, page: &mut Page) {
+    let mut sample = |name, kind, help, value: u64| page.family(name, kind, help).sample(&[], value);
+    sample("tower_bearer_verdicts", Kind::Gauge, "Admitted tokens that are remembered.", told.entries);
+    sample("tower_bearer_verdicts_bytes", Kind::Gauge, "Bytes that they take, about.", told.bytes);
+    sample("tower_bearer_verdicts_room_bytes", Kind::Gauge, "Bytes that they may take.", told.room);
+    let help = "Tokens that were new, verified and remembered; all others that were admitted were known.";
+    sample("tower_bearer_verdicts_added_total", Kind::Counter, help, told.added);
+    let help = "Remembered tokens that went early to make room.";
+    sample("tower_bearer_verdicts_displaced_total", Kind::Counter, help, told.displaced);
 }
 
 fn keys(issuers: &[IssuerHealth], page: &mut Page) {

@@ -56,6 +56,12 @@ pub struct VerdictsHealth {
     pub entries: u64,
     /// Bytes that they take, about.
     pub bytes: u64,
+    /// Bytes that they may take; zero where nothing is remembered.
+    pub room: u64,
+    /// Tokens remembered so far. All others that were admitted were known already, which is how often the cache was of use.
+    pub added: u64,
+    /// Those of them that went to make room, before their time: where these are many, more room would help.
+    pub displaced: u64,
 }
 
 /// The state of one issuer.
@@ -155,7 +161,7 @@ impl Health {
         Self {
             issuers: issuers.iter().map(|issuer| IssuerHealth::of(issuer, uptime)).collect(),
             tenants: tenancies.iter().map(|tenancy| TenantsHealth::of(tenancy, uptime)).collect(),
-            verdicts: VerdictsHealth { entries: kept.entries, bytes: kept.bytes },
+            verdicts: VerdictsHealth::of(kept),
         }
     }
 
@@ -163,6 +169,13 @@ impl Health {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.issuers.iter().all(|issuer| issuer.keys.usable && issuer.feeds.iter().all(|feed| feed.usable))
+    }
+}
+
+impl VerdictsHealth {
+    fn of(kept: Kept) -> Self {
+        let Kept { entries, bytes, room, added, displaced } = kept;
+        Self { entries, bytes, room, added, displaced }
     }
 }
 

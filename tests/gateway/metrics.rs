@@ -225,6 +225,26 @@ async fn what_is_known_is_shown() {
     assert_eq!(page.value(&of("revocation_usable")), 1.0, "it admits on stale news");
 }
 
+/// A token is new once, whatever it is asked for; what is refused is not remembered.
+#[tokio::test]
+async fn remembered_tokens_are_counted() {
+    let setup = Setup::start(ROUTES).await;
+    let told = async || {
+        let page = Scrape::of(&setup.gateway).await;
+        let of = |name: &str| page.value(&format!("tower_bearer_verdicts{name}"));
+        ["", "_added_total", "_displaced_total", "_bytes", "_room_bytes"].map(of)
+    };
+    assert_eq!(told().await, [0.0, 0.0, 0.0, 0.0, f64::from(32 << 20)]);
+    let tokens = ["first", "second"].map(|id| setup.server.mint(token("read:events").claim("jti", id)));
+    let weak = setup.token("write:events");
+    for (asked, expected) in [(&tokens[0], 1.0), (&tokens[0], 1.0), (&weak, 1.0), (&tokens[1], 2.0)] {
+        setup.get("/events", asked).await;
+        let [entries, added, displaced, bytes, _] = told().await;
+        assert_eq!([entries, added, displaced], [expected, expected, 0.0]);
+        assert!(bytes > expected * 300.0 && bytes < expected * 3000.0, "{bytes}");
+    }
+}
+
 /// Names that have to be escaped, sources that look alike, and one on trial.
 #[tokio::test]
 async fn sources_are_told_apart_whatever_they_are_called() {

@@ -239,7 +239,8 @@ async fn it_can_be_turned_off() {
     for _ in 0..3 {
         assert_eq!(status(&api, &token).await, 200);
     }
-    assert_eq!((entries(&api), api.health().verdicts.bytes), (0, 0));
+    let told = api.health().verdicts;
+    assert_eq!([told.entries, told.bytes, told.room, told.added, told.displaced], [0; 5]);
 }
 
 #[tokio::test]
@@ -260,6 +261,9 @@ async fn it_is_bounded_by_bytes_and_what_goes_is_what_is_not_used() {
     assert_eq!(MADE.get(), 1, "it was there all the time");
     let heavy = server.mint(token().claim("note", "x".repeat(8000)));
     assert_eq!((status(&api, &heavy).await, status(&api, &heavy).await), (200, 200));
+    let told = api.health().verdicts;
+    assert_eq!((told.room, told.added), (BYTES as u64, 102), "each once, none where it is known: {told:?}");
+    assert_eq!(told.displaced, told.added - told.entries, "{told:?}");
 }
 
 #[tokio::test]

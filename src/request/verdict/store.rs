@@ -24,11 +24,14 @@ pub(super) struct Store {
     bytes: usize,
 }
 
-/// How much is kept.
+/// How much is kept, and what has come and gone.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Kept {
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
+    pub(crate) room: u64,
+    pub(crate) added: u64,
+    pub(crate) displaced: u64,
 }
 
 #[derive(Default)]
@@ -40,6 +43,9 @@ struct Shard {
     hand: usize,
     /// Where the next one that has ended is looked for.
     tended: usize,
+    /// So far; counted under the lock that is held anyway, and not where a verdict is found.
+    added: u64,
+    displaced: u64,
 }
 
 impl Store {
@@ -88,11 +94,13 @@ impl Store {
     }
 
     pub(super) fn kept(&self) -> Kept {
-        let mut kept = Kept::default();
+        let mut kept = Kept { room: (self.bytes * self.shards.len()) as u64, ..Kept::default() };
         for place in 0..self.shards.len() as u64 {
             if let Some(shard) = self.shard(place) {
                 kept.entries += shard.verdicts.len() as u64;
                 kept.bytes += shard.bytes as u64;
+                kept.added += shard.added;
+                kept.displaced += shard.displaced;
             }
         }
         kept
@@ -103,6 +111,7 @@ impl Shard {
     /// Adds one. What has to go for it, one at a time.
     fn put(&mut self, hash: u64, facts: &Arc<Facts>, most: usize) -> Option<Arc<Facts>> {
         facts.place.set_kept(true);
+        self.added += 1;
         self.bytes += facts.weight();
         let place = *self.places.entry(hash).or_insert(self.verdicts.len());
         match self.verdicts.get_mut(place) {
@@ -136,6 +145,7 @@ impl Shard {
         }
         self.hand = if self.hand < self.verdicts.len() { self.hand } else { 0 };
         let gone = self.take(self.hand);
+        self.displaced += u64::from(gone.is_some());
         // The youngest has taken its place, and is not the next to go.
         self.hand += 1;
         gone
