@@ -31,6 +31,8 @@ mod paths;
 mod process;
 #[path = "gateway/proxying.rs"]
 mod proxying;
+#[path = "suite/raw.rs"]
+mod raw;
 #[allow(dead_code, reason = "shared with the differential test, which uses all of it")]
 #[path = "differential/rng.rs"]
 mod rng;
@@ -48,3 +50,5 @@ mod tenants;
 mod tokens;
 #[path = "gateway/upstream.rs"]
 mod upstream;
+#[path = "gateway/versions.rs"]
+mod versions;

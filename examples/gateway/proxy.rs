@@ -85,6 +85,8 @@ fn pass_back(response: Response<Incoming>) -> Response<Body> {
         return failure(UpstreamError::ProtocolChanged);
     }
     let mut response = response.map(Body::Passing);
+    // The upstream's version is that of its own hop (RFC 9110 §2.5); hyper goes down to the client's where that is older.
+    *response.version_mut() = Version::HTTP_11;
     headers::remove_hop_by_hop(response.headers_mut());
     response
 }
