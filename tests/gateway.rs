@@ -31,6 +31,7 @@ mod paths;
 mod process;
 #[path = "gateway/proxying.rs"]
 mod proxying;
+#[allow(dead_code, reason = "shared with servers that do worse")]
 #[path = "suite/raw.rs"]
 mod raw;
 #[allow(dead_code, reason = "shared with the differential test, which uses all of it")]

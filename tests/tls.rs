@@ -3,24 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request, Response};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
-};
-use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional, sink};
+use rcgen::ExtendedKeyUsagePurpose;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_bearer::clock::{Clock, SystemClock};
 use tower_bearer::testing::{AuthorizationServer, Token};
@@ -28,121 +18,17 @@ use tower_bearer::{
     Algorithm, Builder, Complete, Feed, NeedsRevocation, ResourceServer, StartError, Transport, any_token,
 };
 
+#[path = "suite/private_tls.rs"]
+mod private_tls;
+#[allow(dead_code, reason = "shared with servers that do worse")]
+#[path = "suite/raw.rs"]
+mod raw;
+
+use private_tls::{Ca, METADATA, Server, connect_proxy};
+
 const AUDIENCE: &str = "https://api.example.com/";
-const METADATA: &str = "/.well-known/oauth-authorization-server";
-/// The key of RFC 7515 A.3.
-const KEY_SET: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","use":"sig","kid":"k",
-    "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
-
-/// A private CA.
-struct Ca(CertifiedIssuer<'static, KeyPair>);
-
-impl Ca {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// For `localhost`.
-    fn leaf(&self, usage: ExtendedKeyUsagePurpose, last_year: i32) -> (rcgen::Certificate, KeyPair) {
-        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(last_year, 12, 31);
-        params.extended_key_usages = vec![usage];
-        let key = KeyPair::generate().unwrap();
-        (params.signed_by(&key, &self.0).unwrap(), key)
-    }
-
-    fn client(&self) -> String {
-        let (certificate, key) = self.leaf(ExtendedKeyUsagePurpose::ClientAuth, 2090);
-        certificate.pem() + &key.serialize_pem()
-    }
-
-    /// Serves with a certificate of this CA.
-    fn acceptor(&self, last_year: i32, clients_of: Option<&Self>) -> TlsAcceptor {
-        let provider = Arc::new(default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
-        let builder = builder.with_safe_default_protocol_versions().unwrap();
-        let builder = match clients_of {
-            None => builder.with_no_client_auth(),
-            Some(ca) => {
-                let mut roots = RootCertStore::empty();
-                roots.add(ca.0.der().clone()).unwrap();
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                builder.with_client_cert_verifier(verifier.build().unwrap())
-            }
-        };
-        let (certificate, key) = self.leaf(ExtendedKeyUsagePurpose::ServerAuth, last_year);
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        TlsAcceptor::from(Arc::new(config))
-    }
-}
-
-/// An issuer over https, which answers each connection once.
-struct Server {
-    url: String,
-    port: u16,
-    /// Heads of the requests that came.
-    heard: Arc<Mutex<Vec<String>>>,
-    keys: Arc<Mutex<(String, String)>>,
-}
 
 impl Server {
-    async fn start(acceptor: TlsAcceptor) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let url = format!("https://localhost:{port}");
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        // Where the metadata say that the keys are, and the keys.
-        let keys = Arc::new(Mutex::new((format!("{url}/jwks"), KEY_SET.to_owned())));
-        let server = Self { url: url.clone(), port, heard: Arc::clone(&heard), keys: Arc::clone(&keys) };
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let (acceptor, url) = (acceptor.clone(), url.clone());
-                let (heard, keys) = (Arc::clone(&heard), Arc::clone(&keys));
-                tokio::spawn(async move {
-                    let mut stream = match acceptor.accept(stream).into_fallible().await {
-                        Ok(stream) => stream,
-                        // A reset would overtake the alert that tells why.
-                        Err((_, mut stream)) => {
-                            let _ = tokio::io::copy(&mut stream, &mut sink()).await;
-                            return;
-                        }
-                    };
-                    let Some(head) = head(&mut stream).await else { return };
-                    let (keys_url, set) = keys.lock().unwrap().clone();
-                    let path = head.split(' ').nth(1).unwrap().to_owned();
-                    heard.lock().unwrap().push(head);
-                    let metadata = json!({"issuer": url, "jwks_uri": keys_url}).to_string();
-                    let feed =
-                        json!({"iss": url, "as_of": now(), "full": true, "revocations": []}).to_string();
-                    let (status, body) = match path.split('?').next().unwrap() {
-                        METADATA => ("200 OK", metadata),
-                        "/jwks" => ("200 OK", set),
-                        "/feed" => ("200 OK", feed),
-                        _ => ("404 Not Found", String::new()),
-                    };
-                    let answer = format!(
-                        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                        body.len()
-                    );
-                    let _ = stream.write_all(answer.as_bytes()).await;
-                    let _ = stream.shutdown().await;
-                });
-            }
-        });
-        server
-    }
-
     fn builder(&self) -> Builder<NeedsRevocation> {
         ResourceServer::builder().issuer(self.url.as_str()).audience(AUDIENCE)
     }
@@ -150,23 +36,6 @@ impl Server {
     async fn try_with(&self, transport: Transport) -> Result<ResourceServer, StartError> {
         start(self.builder().transport(transport).without_revocation()).await
     }
-
-    fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap().clone()
-    }
-}
-
-fn now() -> u64 {
-    SystemClock::new().now().wall.as_secs().try_into().unwrap()
-}
-
-/// Up to the empty line.
-async fn head(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<String> {
-    let mut bytes = Vec::new();
-    while !bytes.ends_with(b"\r\n\r\n") {
-        bytes.push(stream.read_u8().await.ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// No wait without an end.
@@ -349,31 +218,6 @@ async fn keys_on_another_origin() {
     // What the operator pins is not concerned.
     let pinned = server.builder().jwks_url(format!("{}/jwks", elsewhere.url));
     accepted(start(pinned.transport(trusting(&ca).same_origin_keys()).without_revocation()).await);
-}
-
-/// Counts the tunnels that were asked for, and says what else came.
-async fn connect_proxy() -> (String, Arc<AtomicUsize>, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
-    let (count, heads) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
-    let (counted, kept) = (Arc::clone(&count), Arc::clone(&heads));
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let (counted, kept) = (Arc::clone(&counted), Arc::clone(&kept));
-            tokio::spawn(async move {
-                let Some(head) = head(&mut stream).await else { return };
-                let port = head.strip_prefix("CONNECT localhost:").and_then(|rest| rest.split(' ').next());
-                let port: u16 = port.unwrap().parse().unwrap();
-                counted.fetch_add(1, Ordering::SeqCst);
-                kept.lock().unwrap().push(head);
-                let mut there = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-                let _ = copy_bidirectional(&mut stream, &mut there).await;
-            });
-        }
-    });
-    (url, count, heads)
 }
 
 #[tokio::test]

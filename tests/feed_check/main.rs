@@ -11,6 +11,9 @@ mod check;
 mod page;
 #[path = "../../examples/feed_check/probes.rs"]
 mod probes;
+#[allow(dead_code, reason = "shared with servers that do worse")]
+#[path = "../suite/raw.rs"]
+mod raw;
 #[path = "../../examples/feed_check/report.rs"]
 mod report;
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tower_bearer::clock::Clock;
 use url::Url;
 
-use super::{Leaping, NOW};
+use super::{Leaping, NOW, raw};
 
 pub(crate) const ISSUER: &str = "https://as.example/";
 pub(crate) const TOKEN: &str = "open sesame";
@@ -111,12 +111,8 @@ impl Feed {
     }
 
     async fn serve(self: Arc<Self>, mut connection: TcpStream) {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let Ok(byte) = connection.read_u8().await else { return };
-            head.push(byte);
-        }
-        let request = self.read(&String::from_utf8(head).unwrap());
+        let Some(head) = raw::head(&mut connection).await else { return };
+        let request = self.read(&head);
         let mut response = self.answer(&request);
         (self.twist)(&self, &request, &mut response);
         self.clock.sleep(response.hold).await;

@@ -5,18 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tower_bearer::clock::{Clock, ManualClock, SystemClock};
 use tower_bearer::testing::AuthorizationServer;
 use tower_bearer::{Builder, Complete, KeysHealth, RejectionKind as Kind, ResourceServer, Transport};
 
+use super::private_tls::Ca;
+use super::raw::{self, Endless, socket};
 use super::world::{at_once, builder, clock, issuer, token};
 
 /// `limits::KEY_SET_BYTES`.
@@ -140,31 +138,9 @@ struct Certificates {
 
 impl Certificates {
     fn new() -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let acceptor = |last_year| {
-            let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-            params.not_before = date_time_ymd(2020, 1, 1);
-            params.not_after = date_time_ymd(last_year, 12, 31);
-            let key = KeyPair::generate().unwrap();
-            let certificate = params.signed_by(&key, &ca).unwrap();
-            let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-            let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
-            let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-            let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-            TlsAcceptor::from(Arc::new(config))
-        };
-        Self { root: ca.pem(), good: acceptor(2090), expired: acceptor(2021) }
+        let ca = Ca::new("the endpoint's");
+        Self { root: ca.pem(), good: ca.acceptor(2090, None), expired: ca.acceptor(2021, None) }
     }
-}
-
-fn socket(port: u16) -> TcpSocket {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.set_send_buffer_size(64 * 1024).unwrap();
-    socket.bind(([127, 0, 0, 1], port).into()).unwrap();
-    socket
 }
 
 impl Endpoint {
@@ -250,12 +226,8 @@ async fn serve(listener: TcpListener, inner: Arc<Inner>) {
 }
 
 async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner, inner: &Inner) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let Ok(byte) = stream.read_u8().await else { return };
-        head.push(byte);
-    }
-    let known = String::from_utf8(head).unwrap().to_ascii_lowercase().contains("if-none-match: \"a\"");
+    let Some(head) = raw::head(&mut stream).await else { return };
+    let known = head.to_ascii_lowercase().contains("if-none-match: \"a\"");
     let keys = &inner.keys;
     let whole = |status: &str, more: &str, body: &str| {
         format!(
@@ -287,23 +259,16 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner,
         Manner::Silent => std::future::pending().await,
         Manner::Refused | Manner::Closed | Manner::NoHandshake => unreachable!("these take no question"),
     };
-    let mut write = async |bytes: &[u8]| {
-        let outcome = stream.write_all(bytes).await;
-        inner.written.fetch_add(bytes.len(), Ordering::SeqCst);
-        outcome.is_ok()
-    };
-    let _ = write(text.as_bytes()).await;
+    let written = &inner.written;
+    let _ = raw::write(&mut stream, text.as_bytes(), written).await;
     match manner {
-        Manner::Drips => while write(b"1\r\n \r\n").await && drop_by_drop().await {},
-        Manner::DripsHeaders => while write(b"x").await && drop_by_drop().await {},
-        Manner::Endless => {
-            let chunk = format!("4000\r\n{}\r\n", " ".repeat(0x4000));
-            while write(chunk.as_bytes()).await {}
-        }
+        Manner::Drips => Endless::Drips.go_on(&mut stream, written).await,
+        Manner::DripsHeaders => Endless::DripsHeaders.go_on(&mut stream, written).await,
+        Manner::Endless => Endless::Chunks.go_on(&mut stream, written).await,
         Manner::Huge | Manner::HugeUnannounced => {
             let piece = [b' '; 0x4000];
             for _ in 0..HUGE / piece.len() {
-                if !write(&piece).await {
+                if !raw::write(&mut stream, &piece, written).await {
                     return;
                 }
             }
@@ -311,11 +276,6 @@ async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner,
         _ => {}
     }
     let _ = stream.shutdown().await;
-}
-
-async fn drop_by_drop() -> bool {
-    SystemClock::new().sleep(Duration::from_millis(10)).await;
-    true
 }
 
 /// An API that has its keys from a bad endpoint, and tokens from a good server.

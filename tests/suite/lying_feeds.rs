@@ -9,11 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::io::{AsyncReadExt, BufStream};
+use tokio::net::TcpStream;
 use tower_bearer::clock::{Clock, ManualClock, SystemClock};
 use tower_bearer::{Feed, FreshnessState, RejectionKind as Kind, Transport};
 
+use super::raw::{self, Endless};
 use super::world::{NOW, POLL, World, at_once, builder, clock, issuer, token};
 
 /// `limits::FEED_PAGE_BYTES`.
@@ -185,33 +186,16 @@ impl Server {
 
     /// What comes after that.
     async fn go_on(&self, manner: Manner, stream: &mut BufStream<TcpStream>) {
-        let mut write = async |bytes: &[u8]| {
-            let outcome = stream.write_all(bytes).await.and(stream.flush().await);
-            self.written.fetch_add(bytes.len(), Ordering::SeqCst);
-            outcome.is_ok()
-        };
-        let time = SystemClock::new();
         match manner {
             Manner::GzipBomb => {
                 let cycles = bomb(1 << 16);
                 let cycles = &cycles[cycles.len() - 1000 * CYCLE..];
-                while write(cycles).await {}
+                while raw::write(stream, cycles, &self.written).await {}
             }
-            Manner::Endless => {
-                let chunk = format!("4000\r\n{}\r\n", " ".repeat(0x4000));
-                while write(chunk.as_bytes()).await {}
-            }
-            Manner::Huge => while write(&[b' '; 0x4000]).await {},
-            Manner::Drips => {
-                while write(b"1\r\n \r\n").await {
-                    time.sleep(Duration::from_millis(10)).await;
-                }
-            }
-            Manner::DripsHeaders => {
-                while write(b"x").await {
-                    time.sleep(Duration::from_millis(10)).await;
-                }
-            }
+            Manner::Endless => Endless::Chunks.go_on(stream, &self.written).await,
+            Manner::Huge => Endless::Bytes.go_on(stream, &self.written).await,
+            Manner::Drips => Endless::Drips.go_on(stream, &self.written).await,
+            Manner::DripsHeaders => Endless::DripsHeaders.go_on(stream, &self.written).await,
             Manner::Silent => {
                 let _ = stream.read_u8().await;
             }
@@ -221,17 +205,11 @@ impl Server {
 
     async fn serve(self: Arc<Self>, stream: TcpStream) {
         let mut stream = BufStream::new(stream);
-        loop {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let Ok(byte) = stream.read_u8().await else { return };
-                head.push(byte);
-            }
+        while raw::head(&mut stream).await.is_some() {
             let manner = *self.manner.lock().unwrap();
             let question = self.questions.fetch_add(1, Ordering::SeqCst);
             let (answer, is_all) = self.answer(manner, question);
-            self.written.fetch_add(answer.len(), Ordering::SeqCst);
-            if stream.write_all(&answer).await.is_err() || stream.flush().await.is_err() {
+            if !raw::write(&mut stream, &answer, &self.written).await {
                 return;
             }
             if !is_all {
@@ -262,10 +240,7 @@ async fn world(patient: bool) -> (World, Arc<Server>) {
     let clock = clock();
     let minter = issuer(&clock).await;
     let keys = super::keys::fetch(&minter.jwks_url()).await;
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_send_buffer_size(64 * 1024).unwrap();
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let listener = socket.listen(64).unwrap();
+    let listener = raw::socket(0).listen(64).unwrap();
     let url = format!("http://{}/revocations", listener.local_addr().unwrap());
     let server = Arc::new(Server {
         iss: minter.issuer().to_owned(),

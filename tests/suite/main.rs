@@ -25,7 +25,10 @@ mod list;
 mod long_poll;
 mod lying_feeds;
 mod metadata;
+#[allow(dead_code, reason = "shared with the tests of the transport")]
+mod private_tls;
 mod profiles;
+mod raw;
 mod readiness;
 mod rotation;
 mod routes;
