@@ -17,6 +17,8 @@ mod admin;
 mod auth0;
 #[path = "gateway/client.rs"]
 mod client;
+#[path = "gateway/describing.rs"]
+mod describing;
 #[path = "gateway/headers.rs"]
 mod headers;
 #[path = "gateway/kill.rs"]
@@ -27,6 +29,9 @@ mod life;
 mod metrics;
 #[path = "gateway/paths.rs"]
 mod paths;
+#[allow(dead_code, reason = "shared with the tests of the transport")]
+#[path = "suite/private_tls.rs"]
+mod private_tls;
 #[path = "gateway/process.rs"]
 mod process;
 #[path = "gateway/proxying.rs"]
@@ -49,6 +54,8 @@ mod tenant_client;
 mod tenants;
 #[path = "gateway/tokens.rs"]
 mod tokens;
+#[path = "gateway/transport.rs"]
+mod transport;
 #[path = "gateway/upstream.rs"]
 mod upstream;
 #[path = "gateway/versions.rs"]

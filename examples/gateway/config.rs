@@ -1,16 +1,16 @@
 //! The file: what may stand in it, and what is said where something else does.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use http::HeaderName;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::headers;
+use crate::forward::Forward;
+use crate::resource::Resource;
 use crate::revocation::Sources;
+use crate::transport::TransportSettings;
 use crate::values::{
     Address, AlgorithmName, Names, Period, Prefix, ProfileName, Scope, StaleChoice, Upstream, Verb,
 };
@@ -32,6 +32,10 @@ pub(crate) struct Config {
     pub(crate) listen: Address,
     pub(crate) upstream: Upstream,
     pub(crate) admin: Address,
+    pub(crate) realm: Option<String>,
+    pub(crate) resource: Option<Resource>,
+    /// In bytes.
+    pub(crate) verdict_cache: Option<usize>,
     #[serde(rename = "issuer")]
     issuers: Vec<Spanned<Issuer>>,
     #[serde(rename = "route")]
@@ -52,6 +56,7 @@ pub(crate) struct Issuer {
     pub(crate) jwks_url: Option<String>,
     pub(crate) keys_file: Option<String>,
     pub(crate) shared_secret_file: Option<String>,
+    pub(crate) keys_stale_after: Option<Period>,
     pub(crate) algorithms: Option<Vec<AlgorithmName>>,
     pub(crate) profile: Option<ProfileName>,
     pub(crate) scope_claims: Option<Vec<String>>,
@@ -60,6 +65,8 @@ pub(crate) struct Issuer {
     pub(crate) require_jti: Option<bool>,
     #[serde(default)]
     pub(crate) allow_loopback_http: bool,
+    #[serde(default)]
+    pub(crate) transport: TransportSettings,
     /// At least one in every issuer that passed [`Issuer::check`].
     #[serde(default)]
     pub(crate) revocation: Sources,
@@ -114,49 +121,6 @@ impl TryFrom<RequireTable> for Require {
                 "`require` needs exactly one of `all` and `any`, with at least one scope, and `none = true`, which is for any valid token",
             ),
         }
-    }
-}
-
-/// What the upstream gets to know about the token.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Forward {
-    #[serde(default)]
-    pub(crate) authorization: Authorization,
-    #[serde(default)]
-    pub(crate) headers: BTreeMap<Declared, String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Authorization {
-    #[default]
-    Drop,
-    Keep,
-}
-
-/// A header that carries a claim.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(try_from = "String")]
-pub(crate) struct Declared(String);
-
-impl TryFrom<String> for Declared {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let complaint = |problem: &str| format!("`{text}` {problem}: use a name such as \"x-auth-subject\"");
-        let name = HeaderName::try_from(&text).map_err(|_| complaint("is no header name"))?;
-        if headers::can_carry_claim(&name) {
-            Ok(Self(name.as_str().to_owned()))
-        } else {
-            Err(complaint("is a header that the gateway or HTTP itself needs"))
-        }
-    }
-}
-
-impl Declared {
-    pub(crate) fn name(&self) -> Option<HeaderName> {
-        HeaderName::try_from(&self.0).ok()
     }
 }
 
@@ -260,6 +224,12 @@ impl Issuer {
         if let (Some(one), Some(other)) = (source, sources.next()) {
             return Err(format!("`{one}` and `{other}` are two sources of keys: leave one out"));
         }
+        if let (Some(file), Some(_)) = (&self.shared_secret_file, self.keys_stale_after) {
+            return Err(format!(
+                "`keys_stale_after` has no meaning beside `shared_secret_file = \"{file}\"`, which is read once: leave it out"
+            ));
+        }
+        self.transport.check()?;
         self.revocation.check()?;
         let key = if self.tenants.is_some() { "tenants" } else { "url" };
         let own = self.names().iter().filter(|_| source.is_none()).map(|name| (key, name));

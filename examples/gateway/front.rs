@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use http::header::{ALLOW, HOST, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body_util::Full;
 use hyper::body::Incoming;
+use tower::ServiceExt as _;
+use tower_bearer::ResourceMetadata;
 
 use crate::body::Body;
 use crate::headers;
@@ -17,6 +20,8 @@ use crate::routes::{Miss, Route, Routes};
 #[derive(Debug)]
 pub(crate) struct Front {
     routes: Routes,
+    /// What this API says of itself, to anybody: it comes before every route.
+    description: Option<ResourceMetadata>,
     metrics: Arc<Metrics>,
 }
 
@@ -31,11 +36,16 @@ enum Refusal {
 }
 
 impl Front {
-    pub(crate) fn new(routes: Routes, metrics: Arc<Metrics>) -> Self {
-        Self { routes, metrics }
+    pub(crate) fn new(routes: Routes, description: Option<ResourceMetadata>, metrics: Arc<Metrics>) -> Self {
+        Self { routes, description, metrics }
     }
 
     pub(crate) async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let is_asked_for = |own: &&ResourceMetadata| own.path() == request.uri().path();
+        if let Some(description) = self.description.as_ref().filter(is_asked_for) {
+            let told = description.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+            return told.map(|words| Body::Own(Full::from(words)));
+        }
         match self.route(&request) {
             Ok(route) => {
                 headers::prepare(&mut request, peer);

@@ -7,6 +7,8 @@ use tower_bearer::{Builder, Complete, NeedsAudience, NeedsRevocation, Profile, R
 
 use crate::config::{Config, ConfigError, Issuer};
 use crate::files::{beside, secret};
+use crate::resource::Resource;
+use crate::transport::in_our_words;
 use crate::values::{Names, Period};
 
 /// Starts without waiting for anybody, so that the gateway comes up while an authorization server is down.
@@ -14,6 +16,9 @@ pub(crate) fn start(config: &Config, file: &Path) -> Result<ResourceServer, Conf
     let mut issuers = config.issuers();
     let Some(first) = issuers.next() else { return Err(ConfigError("there is no issuer".to_owned())) };
     let builder = ResourceServer::builder();
+    let builder = apply(builder, config.realm.as_ref(), Builder::realm);
+    let builder = apply(builder, config.resource.as_ref().map(Resource::described), Builder::resource);
+    let builder = apply(builder, config.verdict_cache, Builder::verdict_cache);
     let named = match tenants(first) {
         Some(tenants) => builder.tenants(tenants),
         None => builder.issuer(first.url.as_deref().unwrap_or_default()),
@@ -26,7 +31,9 @@ pub(crate) fn start(config: &Config, file: &Path) -> Result<ResourceServer, Conf
         };
         builder = describe(issuer, named, file)?;
     }
-    builder.start_lazily().map_err(|error| ConfigError(format!("{}: {error}", file.display())))
+    builder
+        .start_lazily()
+        .map_err(|error| ConfigError(format!("{}: {}", file.display(), in_our_words(&error))))
 }
 
 fn tenants(issuer: &Issuer) -> Option<Tenants> {
@@ -46,7 +53,7 @@ fn describe(
     let mut audiences = issuer.audience.iter();
     let builder = builder.audience(audiences.next().map(String::as_str).unwrap_or_default());
     let builder = audiences.fold(builder, Builder::<NeedsRevocation>::audience);
-    let builder = with_keys(issuer, builder, file)?;
+    let builder = with_keys(issuer, builder, file)?.transport(issuer.transport.read(file)?);
     let mut sources = issuer.revocation.settings(&issuer.audience, file)?.into_iter();
     let builder = with_rules(issuer, builder);
     let builder = match sources.next() {
@@ -84,6 +91,7 @@ fn with_rules(issuer: &Issuer, builder: Builder<NeedsRevocation>) -> Builder<Nee
     let builder = builder.profile(profile);
     let builder = if issuer.allow_loopback_http { builder.allow_loopback_http() } else { builder };
     let builder = apply(builder, period(issuer.leeway), Builder::leeway);
+    let builder = apply(builder, period(issuer.keys_stale_after), Builder::keys_stale_after);
     let builder = apply(builder, period(issuer.max_token_lifetime), Builder::max_token_lifetime);
     let builder = apply(builder, issuer.require_jti, Builder::require_jti);
     match &issuer.scope_claims {

@@ -13,6 +13,7 @@ mod admin;
 mod body;
 mod config;
 mod files;
+mod forward;
 mod front;
 mod headers;
 mod issuers;
@@ -21,10 +22,12 @@ mod metrics;
 mod path;
 mod prometheus;
 mod proxy;
+mod resource;
 mod revocation;
 mod routes;
 mod serve;
 mod sources;
+mod transport;
 mod values;
 
 use std::error::Error;
@@ -69,12 +72,13 @@ async fn run() -> Result<(), ConfigError> {
     let signal = serve::signal().map_err(|error| wrong(&error))?;
     let (listener, address) = bind(&file, "listen", config.listen.0).await?;
     let (admin_listener, admin_address) = bind(&file, "admin", config.admin.0).await?;
+    let description = api.resource_metadata();
     let admin = admin::router(api, routes.shown(), Arc::clone(&metrics));
 
     let (stop, stopping) = watch::channel(false);
     let admin = axum::serve(admin_listener, admin).with_graceful_shutdown(serve::stopped(stopping.clone()));
     tokio::spawn(admin.into_future());
-    tokio::spawn(serve::serve(listener, Front::new(routes, metrics), stopping));
+    tokio::spawn(serve::serve(listener, Front::new(routes, description, metrics), stopping));
     // Whoever started this may have closed its end.
     let _ = writeln!(io::stdout(), "listening on {address} admin {admin_address}");
 

@@ -7,10 +7,10 @@ use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt as _};
-use tower_bearer::{Forward, Forwarding, Policy, Protected, ResourceServer, ScopeError, any_token};
+use tower_bearer::{Forwarding, Policy, Protected, ResourceServer, ScopeError, any_token};
 
 use crate::body::Body;
-use crate::config::{self, Authorization, Config, Require};
+use crate::config::{self, Config, Require};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::path::RequestPath;
 use crate::proxy::Proxy;
@@ -50,7 +50,7 @@ pub(crate) enum Miss {
 
 impl Routes {
     pub(crate) fn new(config: &Config, api: &ResourceServer, metrics: &Metrics) -> Result<Self, ScopeError> {
-        let forwarding = forward(&config.forward).layer(Proxy::new(config.upstream.0.clone()));
+        let forwarding = config.forward.to_layer().layer(Proxy::new(config.upstream.0.clone()));
         let route = |route| Route::new(route, api, &forwarding, metrics);
         let mut routes = config.routes().map(route).collect::<Result<Vec<_>, _>>()?;
         routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.path.len()));
@@ -124,17 +124,6 @@ fn policy(require: &Require) -> Result<Policy, ScopeError> {
         Require::All(scopes) => Policy::try_all_of(scopes.iter().map(|scope| scope.0.as_str())),
         Require::Any(scopes) => Policy::try_any_of(scopes.iter().map(|scope| scope.0.as_str())),
         Require::AnyToken => Ok(any_token()),
-    }
-}
-
-/// On public routes too: there it keeps strangers from setting the declared headers.
-fn forward(settings: &config::Forward) -> Forward {
-    let declared =
-        settings.headers.iter().filter_map(|(header, claim)| Some((header.name()?, claim.as_str())));
-    let forward = declared.fold(Forward::new(), |forward, (header, claim)| forward.claim(header, claim));
-    match settings.authorization {
-        Authorization::Drop => forward,
-        Authorization::Keep => forward.keep_authorization(),
     }
 }
 

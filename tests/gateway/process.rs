@@ -28,9 +28,16 @@ impl Gateway {
 
     /// As [`Gateway::start`], in a directory with files that the configuration names.
     pub(crate) async fn start_in(dir: Dir, config: &str) -> Self {
+        Self::start_under(None, dir, config).await
+    }
+
+    /// As [`Gateway::start_in`], with a file that the environment names.
+    pub(crate) async fn start_under(named: Option<(&str, PathBuf)>, dir: Dir, config: &str) -> Self {
         let log = fs::File::create(dir.log()).unwrap();
         fs::write(dir.config(), config).unwrap();
-        let mut child = command().arg(dir.config()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let mut command = command();
+        let command = command.arg(dir.config()).envs(named).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = within("the gateway's first line", lines.next_line()).await.unwrap();
         let words = line.unwrap_or_else(|| panic!("it ended: {}", fs::read_to_string(dir.log()).unwrap()));

@@ -49,7 +49,7 @@ fn tenant(url: &str, path: &str, key_set: &Value) -> Response {
     axum::Json(document).into_response()
 }
 
-async fn key_set(server: &AuthorizationServer) -> Value {
+pub(crate) async fn key_set(server: &AuthorizationServer) -> Value {
     let port = server.issuer().rsplit_once(':').unwrap().1.parse().unwrap();
     Ask::get("/jwks.json").of(port).await.json()
 }
