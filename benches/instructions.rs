@@ -29,6 +29,8 @@ use tower::Layer;
 use tower_bearer::clock::{Clock, Now, SystemClock, UnixTime};
 use tower_bearer::{Algorithm, Policy, Protected, ResourceServer, any_token, scope};
 
+#[path = "harness/auth0.rs"]
+mod auth0;
 #[path = "harness/callgrind.rs"]
 mod callgrind;
 #[path = "harness/poll.rs"]

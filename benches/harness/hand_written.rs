@@ -9,24 +9,11 @@ use std::sync::Arc;
 use http::{HeaderValue, Request};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use serde::Deserialize;
 use tower::Service as _;
 
+use super::auth0::Claims;
 use super::poll::poll_once;
 use super::world::{Inner, inner, request};
-
-#[derive(Clone, Debug, Deserialize)]
-#[allow(dead_code, reason = "a handler would read them")]
-pub struct Claims {
-    iss: String,
-    sub: String,
-    aud: Vec<String>,
-    exp: u64,
-    iat: u64,
-    scope: String,
-    permissions: Vec<String>,
-    jti: String,
-}
 
 pub struct Service {
     keys: HashMap<String, DecodingKey>,
@@ -71,7 +58,7 @@ impl Service {
             None => &self.keys[&decode_header(token).unwrap().kid.unwrap()],
         };
         let claims = decode::<Claims>(token, key, &self.validation).unwrap().claims;
-        assert!(claims.scope.split(' ').any(|scope| scope == "read:events"));
+        assert!(claims.allows());
         request.extensions_mut().insert(Arc::new(claims));
         request
     }

@@ -11,17 +11,16 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
 use base64_simd::URL_SAFE_NO_PAD;
 use http::{HeaderValue, Request, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tower::util::ServiceFn;
 use tower::{Service, service_fn};
 use tower_bearer::clock::Clock;
 use tower_bearer::testing::{AuthorizationServer, Token};
 use tower_bearer::{Algorithm, Feed, Protected, ResourceServer};
 
+pub use super::auth0::{AUDIENCE, ISSUER, SECRET, token};
 use super::poll::poll_once;
 
-pub const AUDIENCE: &str = "https://api.example.com/";
-pub const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 /// Too small for that many verdicts: each token is seen for the first time each time.
 pub const SMALL: usize = 64 * 1024;
 
@@ -36,19 +35,6 @@ pub fn inner() -> Inner {
     service_fn(answer)
 }
 
-/// Like the tokens of Auth0: 439 bytes of claims.
-pub fn token(algorithm: Algorithm, issuer: &str, n: usize) -> Token {
-    let token = Token::new(AUDIENCE)
-        .subject(&format!("auth0|5f7c8ec7c33c6c004bbafe{n:04}"))
-        .client("my_client_id_of_32_characters_xx")
-        .claim("iss", issuer)
-        .claim("aud", json!([AUDIENCE, "https://tenant.eu.auth0.com/userinfo"]))
-        .claim("scope", "openid profile email read:events write:events delete:events offline_access")
-        .claim("permissions", json!(["read:events", "write:events", "delete:events", "read:users"]))
-        .algorithm(algorithm);
-    if algorithm == Algorithm::HS256 { token.signed_with_secret(SECRET) } else { token }
-}
-
 pub struct World<C> {
     pub server: AuthorizationServer,
     pub keys: String,
@@ -60,8 +46,6 @@ pub async fn fetch(url: &str) -> String {
     let body = reqwest::Client::new().get(url).send().await.unwrap().bytes().await.unwrap();
     String::from_utf8(body.to_vec()).unwrap()
 }
-
-pub const ISSUER: &str = "https://tenant.eu.auth0.com/";
 
 impl<C: Clock + Clone> World<C> {
     pub async fn new(clock: C) -> Self {

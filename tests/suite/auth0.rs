@@ -9,6 +9,7 @@ use tower_bearer::clock::{Clock, ManualClock};
 use tower_bearer::testing::{Api, AuthorizationServer, ClientAuthentication, RateLimit, Reply, TokenProfile};
 use tower_bearer::{Auth0, ClientCredentials, FreshnessState, RejectionKind as Kind, StartError};
 
+use super::folder::Folder;
 use super::scripted::{Asked, Script, Scripted};
 use super::tenant_client::{self, BACK, text};
 use super::world::{AUDIENCE, NOW, POLL, World, builder, clock, issuer, token};
@@ -221,9 +222,7 @@ async fn deleting_a_users_grant_ends_what_the_application_may_do_for_that_user()
 async fn a_grant_deleted_while_nobody_watched_is_seen_by_whoever_kept_a_snapshot() {
     let clock = clock();
     let server = tenant(&clock).await;
-    let folder = std::env::temp_dir().join(format!("tower-bearer-auth0-{}", server.issuer().len()));
-    let folder = folder.with_extension(server.issuer().rsplit(':').next().unwrap());
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = Folder::new();
     let start = async || {
         let source = source(&base(&server)).snapshot(folder.join("auth0.bin"));
         builder(&server, &clock).revocation(source).start().await.unwrap()
@@ -234,8 +233,6 @@ async fn a_grant_deleted_while_nobody_watched_is_seen_by_whoever_kept_a_snapshot
     delete_client_grant(&server, "partner", AUDIENCE).await;
     let world = World { api: start().await, issuer: server.clone(), clock: clock.clone() };
     assert_eq!((world.status(&token).await, world.status(&neighbour).await), (401, 200));
-    drop(world);
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 #[tokio::test]
@@ -440,15 +437,28 @@ pub(crate) fn date(clock: &ManualClock) -> (&'static str, String) {
     ("date", httpdate::fmt_http_date(std::time::UNIX_EPOCH + since))
 }
 
-/// Tells calls apart by their queries.
-fn answer(asked: &Asked, clock: &ManualClock, pages: &Pages) -> Script {
+pub(crate) type Headers = Vec<(&'static str, String)>;
+
+/// The headers and the query of a call, as a function of names; or the answer to a question for a token, which has none.
+pub(crate) fn call(
+    asked: &Asked,
+    clock: &ManualClock,
+) -> Result<(Headers, impl Fn(&str) -> Option<String> + use<>), Script> {
     let headers = vec![("content-type", "application/json".to_owned()), date(clock)];
     if asked.query.is_empty() {
         let token = json!({ "access_token": "t", "token_type": "Bearer", "expires_in": 86_400 });
-        return (200, headers, token.to_string());
+        return Err((200, headers, token.to_string()));
     }
     let query: Vec<_> = url::form_urlencoded::parse(asked.query.as_bytes()).into_owned().collect();
-    let value = |name: &str| query.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+    let value = move |name: &str| query.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+    Ok((headers, value))
+}
+
+fn answer(asked: &Asked, clock: &ManualClock, pages: &Pages) -> Script {
+    let (headers, value) = match call(asked, clock) {
+        Ok(call) => call,
+        Err(token) => return token,
+    };
     let pages = pages.lock().unwrap();
     let number: usize = value("from").or_else(|| value("page")).map_or(0, |place| place.parse().unwrap());
     let Some(page) = &pages[number] else { return (503, headers, String::new()) };

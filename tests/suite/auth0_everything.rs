@@ -9,6 +9,7 @@ use tower_bearer::{Auth0, ClientCredentials, FreshnessState};
 
 use super::auth0::{OTHER, SECRET, base, delete_client_grant, machine, ten, tenant};
 use super::auth0_events::{status, statuses, until_in_time, while_time_passes};
+use super::folder::Folder;
 use super::world::{AUDIENCE, World, builder, clock, token};
 
 const PARTS: [&str; 4] = ["blacklists/tokens", "logs", "client-grants", "grants"];
@@ -55,23 +56,6 @@ async fn polled(world: &World) {
         calls(world)[3] > before && world.last_error().is_none() && world.feed_age().unwrap() < 2.0
     })
     .await;
-}
-
-/// A folder that ends with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("tower-bearer-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// A free tenant allows two calls a second, and ten at once.
@@ -132,16 +116,31 @@ async fn a_partner_leaves_and_users_go_while_the_tenant_refuses_every_call() {
     assert_eq!((status(&world, &good), status(&world, &of(&server, "auth0|u3"))), (200, 200));
 }
 
-/// Each part goes on from its own place, whichever of them wrote the cursor last.
-#[tokio::test]
-async fn a_restart_goes_on_from_both_places() {
-    let folder = Folder::new("auth0-both");
-    let (clock, path) = (clock(), folder.0.join("auth0.bin"));
+/// A world with a snapshot, which has seen a first entry of the log, and tokens of five users.
+struct Kept {
+    folder: Folder,
+    path: PathBuf,
+    clock: ManualClock,
+    server: AuthorizationServer,
+    tokens: [String; 5],
+    world: World,
+}
+
+async fn kept() -> Kept {
+    let (folder, clock) = (Folder::new(), clock());
+    let path = folder.join("auth0.bin");
     let server = watched(&clock).await;
     let tokens = ["u1", "u2", "u3", "u4", "u5"].map(|user| of(&server, user));
     let world = start(&server, &clock, Some(&path)).await;
     server.write_log("s", json!({}));
     polled(&world).await;
+    Kept { folder, path, clock, server, tokens, world }
+}
+
+/// Each part goes on from its own place, whichever of them wrote the cursor last.
+#[tokio::test]
+async fn a_restart_goes_on_from_both_places() {
+    let Kept { folder: _folder, path, clock, server, tokens, world } = kept().await;
     server.write_log("sdu", json!({ "user_id": "u1" }));
     polled(&world).await;
     // Between two polls: the cursor is written by what the stream says.
@@ -157,13 +156,7 @@ async fn a_restart_goes_on_from_both_places() {
 /// What a poll read before it failed is in force and moves nothing that is written; the stream goes on meanwhile.
 #[tokio::test]
 async fn a_checkpoint_is_written_only_with_all_that_lies_before_it() {
-    let folder = Folder::new("auth0-ahead");
-    let (clock, path) = (clock(), folder.0.join("auth0.bin"));
-    let server = watched(&clock).await;
-    let tokens = ["u1", "u2", "u3", "u4", "u5"].map(|user| of(&server, user));
-    let world = start(&server, &clock, Some(&path)).await;
-    server.write_log("s", json!({}));
-    polled(&world).await;
+    let Kept { folder: _folder, path, clock, server, tokens, world } = kept().await;
     let written = std::fs::read(journal(&path)).unwrap();
     server.write_log("sdu", json!({ "user_id": "u1" }));
     server.set_reply(&server.management_url("grants"), Reply::status(500));

@@ -1,6 +1,5 @@
 //! The log of an Auth0 tenant as a part of the source: the tenant in process, and one whose every answer is written here.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use tower_bearer::clock::{Clock, ManualClock};
 use tower_bearer::testing::{Api, AuthorizationServer, Reply, Token, TokenProfile};
 use tower_bearer::{Auth0, FreshnessState, ResourceServer};
 
-use super::auth0::{OTHER, base, date, machine, source, statuses, tenant};
+use super::auth0::{OTHER, base, call, machine, source, statuses, tenant};
+use super::folder::Folder;
 use super::scripted::{Asked, Script, Scripted};
 use super::tenant_client::{BACK, administer, both, exchange, sign_in};
 use super::world::{AUDIENCE, NOW, POLL, World, builder, clock, issuer, token};
@@ -339,31 +339,15 @@ async fn a_session_is_turned_into_its_user_and_client() {
     assert_eq!(statuses(&world, &tokens).await, FIRST);
 }
 
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("tower-bearer-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[tokio::test]
 async fn what_was_ended_while_nobody_watched_is_seen_by_whoever_kept_a_checkpoint() {
-    let folder = Folder::new("auth0-logs");
+    let folder = Folder::new();
     for (has_snapshot, expected) in [(true, THE_USER), (false, NONE)] {
         let clock = clock();
         let server = watched(&clock).await;
         let source = || {
             let source = only_logs(source(&base(&server)));
-            if has_snapshot { source.snapshot(folder.0.join("logs.bin")) } else { source }
+            if has_snapshot { source.snapshot(folder.join("logs.bin")) } else { source }
         };
         server.write_log("sdu", json!({ "user_id": "auth0|u2" }));
         drop(start(&server, &clock, source()).await);
@@ -462,13 +446,10 @@ impl Tenant {
     }
 
     fn answer(&self, asked: &Asked, clock: &ManualClock) -> Script {
-        let headers = vec![("content-type", "application/json".to_owned()), date(clock)];
-        if asked.query.is_empty() {
-            let token = json!({ "access_token": "t", "token_type": "Bearer", "expires_in": 86_400 });
-            return (200, headers, token.to_string());
-        }
-        let query: Vec<_> = url::form_urlencoded::parse(asked.query.as_bytes()).into_owned().collect();
-        let value = |name: &str| query.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+        let (headers, value) = match call(asked, clock) {
+            Ok(call) => call,
+            Err(token) => return token,
+        };
         let entries = self.entries.lock().unwrap();
         let size = value("take").or_else(|| value("per_page")).unwrap().parse().unwrap();
         let listed: Vec<_> = match (value("sort").as_deref(), value("from")) {
@@ -596,12 +577,12 @@ async fn a_long_log_is_read_over_several_polls() {
 /// A start that gave up in the middle of a long log would give up there each time.
 #[tokio::test]
 async fn a_start_reads_all_that_was_logged_since_the_last_process() {
-    let folder = Folder::new("auth0-long-start");
+    let folder = Folder::new();
     let (script, clock) = (Tenant::default(), clock());
     let server = issuer(&clock).await;
     let tenant = script.serve(&clock).await;
     script.add("s", &json!({}), &clock);
-    let source = || only_logs(source(&tenant.url)).snapshot(folder.0.join("auth0.bin"));
+    let source = || only_logs(source(&tenant.url)).snapshot(folder.join("auth0.bin"));
     drop(start(&server, &clock, source()).await);
     let tokens = five(&server);
     for _ in 0..11_000 {
@@ -619,14 +600,14 @@ async fn a_start_reads_all_that_was_logged_since_the_last_process() {
 /// Who was away for longer than the log is kept must not rely on the server's saying so.
 #[tokio::test]
 async fn a_hole_of_which_the_server_says_nothing_is_noticed() {
-    let folder = Folder::new("auth0-hole");
+    let folder = Folder::new();
     for (is_lost, expected) in [(true, 401), (false, 200)] {
         let script = Tenant::default();
         let clock = clock();
         let server = issuer(&clock).await;
         let tenant = script.serve(&clock).await;
         script.add("s", &json!({}), &clock);
-        let path = folder.0.join(format!("{is_lost}.bin"));
+        let path = folder.join(format!("{is_lost}.bin"));
         let day = Duration::from_secs(86_400);
         let start = async || {
             let source = only_logs(source(&tenant.url)).snapshot(&path).audience(OTHER);

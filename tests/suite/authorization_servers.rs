@@ -18,6 +18,7 @@ use tower_bearer::{
     ResourceServer, Revocation, RevokeError, any_token, scope,
 };
 
+use super::folder::Folder;
 use super::world::{AUDIENCE, NOW, ask, clock, issuer, request, serve};
 
 #[path = "../../docs/authorization-servers/keycloak/not_before.rs"]
@@ -368,8 +369,7 @@ async fn auth0_s_recipes_refuse_what_ended_in_the_tenant() {
         };
         let [blocked, ended, other] = ["auth0|u1", "auth0|u2", "auth0|u3"].map(of_user);
 
-        let state = std::env::temp_dir().join(format!("tower-bearer-{name}-{}", std::process::id()));
-        fs::create_dir_all(&state).unwrap();
+        let state = Folder::new();
         let tenant = server.issuer().trim_end_matches('/');
         let api = settings(tenant, AUDIENCE, "watcher", "its secret", &state).clock(clock.clone());
         let api = api.allow_loopback_http().start().await.unwrap();
@@ -392,7 +392,6 @@ async fn auth0_s_recipes_refuse_what_ended_in_the_tenant() {
         assert_eq!(refusal(&api, &other).await, None, "{name}");
         drop(api);
         assert!(state.join("auth0.bin").exists(), "{name}");
-        fs::remove_dir_all(&state).unwrap();
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,38 +9,26 @@ use tower_bearer::clock::{Clock, ManualClock, SystemClock};
 use tower_bearer::testing::{AuthorizationServer, Token};
 use tower_bearer::{Algorithm, KeysHealth, RejectionKind as Kind, ResourceServer, any_token};
 
+use super::folder::Folder;
 use super::world::{Answer, ask, builder, clock, issuer, request, token};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// A directory that is gone when this is.
-struct Dir(PathBuf);
+/// The folder that the file is in.
+struct Dir(Folder);
 
 impl Dir {
     fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("keys-file-{}-{number}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(Folder::new())
     }
 
     fn file(&self) -> PathBuf {
         self.0.join("keys")
     }
 
-    /// As it should be done.
     fn replace(&self, content: &str) {
-        fs::write(self.0.join("new"), content).unwrap();
-        fs::rename(self.0.join("new"), self.file()).unwrap();
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        self.0.put("keys", content);
     }
 }
 
@@ -350,7 +337,7 @@ async fn a_file_that_does_not_work_fails_an_eager_start() {
         }
     };
     says(start(file.clone()).await, &file, &["No such file", "start_lazily"]);
-    says(start(dir.0.clone()).await, &dir.0, &["it is not a file"]);
+    says(start(dir.0.to_path_buf()).await, &dir.0, &["it is not a file"]);
     says(start(PathBuf::new()).await, Path::new(""), &["No such file"]);
     dir.replace("hunter2");
     says(start(file.clone()).await, &file, &["not a JWK set", "PEM"]);

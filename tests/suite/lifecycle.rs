@@ -11,6 +11,7 @@ use tower_bearer::clock::{Clock, ManualClock, SystemClock, UnixTime};
 use tower_bearer::testing::Reply;
 use tower_bearer::{FreshnessState, ResourceServer, any_token};
 
+use super::folder::Folder;
 use super::world::{POLL, World, ask, builder, feed, request, token};
 
 async fn ok(_: Request<()>) -> Result<Response<String>, Infallible> {
@@ -149,7 +150,8 @@ async fn a_file_that_is_put_back_while_its_task_has_panicked_is_read_again() {
     let World { issuer, clock, api } = World::new().await;
     drop(api);
     until(|| clock.sleepers() == 0).await;
-    let path = std::env::temp_dir().join(format!("tower-bearer-put-back-{}", std::process::id()));
+    let folder = Folder::new();
+    let path = folder.join("keys");
     let put = async || {
         let set = super::keys::fetch(&issuer.jwks_url()).await;
         std::fs::write(&path, &set).unwrap();
@@ -177,7 +179,6 @@ async fn a_file_that_is_put_back_while_its_task_has_panicked_is_read_again() {
     until(|| api.health().issuers[0].keys.last_error.is_none()).await;
     let status = async |token: &str| ask(&api, any_token(), request(token)).await.status;
     let found = (status(&old).await, api.health().issuers[0].keys.keys.len());
-    let _ = std::fs::remove_file(&path);
     assert_eq!(found, (200, 1));
 }
 

@@ -1,41 +1,13 @@
 //! Plain lists of identifiers.
 
-use std::fs;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use tower_bearer::List;
 use tower_bearer::clock::{Clock as _, ManualClock};
 
+use super::folder::Folder;
 use super::scripted::{Script, Scripted};
 use super::world::{POLL, World, builder, clock, issuer, token};
-
-/// A file that goes with the test.
-struct File(PathBuf);
-
-impl File {
-    fn new(text: &str) -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name =
-            format!("tower-bearer-{}-{}.txt", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let file = Self(std::env::temp_dir().join(name));
-        file.write(text);
-        file
-    }
-
-    fn write(&self, text: &str) {
-        let next = self.0.with_extension("next");
-        fs::write(&next, text).unwrap();
-        fs::rename(&next, &self.0).unwrap();
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
-    }
-}
 
 async fn world(list: List) -> World {
     let clock = clock();
@@ -59,28 +31,30 @@ fn text(clock: &ManualClock, body: &str) -> Script {
 
 #[tokio::test]
 async fn what_is_listed_is_revoked_and_stays_so() {
-    let file = File::new("# revoked\r\na\r\n\r\nb\r\n");
-    let world = world(List::file(&file.0)).await;
+    let folder = Folder::new();
+    folder.put("list", "# revoked\r\na\r\n\r\nb\r\n");
+    let world = world(List::file(folder.join("list"))).await;
     let mint = |id: &str| world.issuer.mint(token().claim("jti", id));
     assert_eq!((world.status(&mint("a")).await, world.status(&mint("c")).await), (401, 200));
-    file.write("[\"b\", \"c\"]");
+    folder.put("list", "[\"b\", \"c\"]");
     poll(&world).await;
     for id in ["a", "b", "c"] {
         assert_eq!(world.status(&mint(id)).await, 401, "{id}: leaving out takes nothing back");
     }
-    file.write("<html>");
+    folder.put("list", "<html>");
     world.poll_in_vain().await;
     world.clock.advance(Duration::from_secs(30));
     assert_eq!(world.status(&mint("d")).await, 503, "no list is not an empty list");
     assert_eq!(world.status(&mint("a")).await, 401);
     let health = world.api.health();
-    assert_eq!(health.issuers[0].feeds[0].source, file.0.display().to_string());
+    assert_eq!(health.issuers[0].feeds[0].source, folder.join("list").display().to_string());
 }
 
 #[tokio::test]
 async fn any_identifier_may_be_listed() {
-    let file = File::new("s-1\n");
-    let world = world(List::file(&file.0).claim("device")).await;
+    let folder = Folder::new();
+    folder.put("list", "s-1\n");
+    let world = world(List::file(folder.join("list")).claim("device")).await;
     assert_eq!(world.status(&world.issuer.mint(token().claim("device", "s-1"))).await, 401);
     assert_eq!(world.status(&world.issuer.mint(token().claim("device", "s-2"))).await, 200);
 }

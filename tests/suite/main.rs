@@ -14,6 +14,7 @@ mod credentials;
 mod dry_run;
 mod feed;
 mod feed_oracle;
+mod folder;
 mod full_state;
 mod grpc;
 mod in_process;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,6 +9,7 @@ use tower_bearer::clock::{Clock, ManualClock, SystemClock, UnixTime};
 use tower_bearer::testing::{AuthorizationServer, Reply};
 use tower_bearer::{Builder, Complete, RejectionKind as Kind, ResourceServer, WhenStale, any_token};
 
+use super::folder::Folder;
 use super::keys::fetch;
 use super::world::{NOW, POLL, ask, builder, clock, feed, issuer, request, token};
 
@@ -18,28 +18,20 @@ struct Restarts {
     server: AuthorizationServer,
     clock: ManualClock,
     jwks: String,
-    folder: PathBuf,
-}
-
-impl Drop for Restarts {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
-    }
+    folder: Folder,
 }
 
 impl Restarts {
     async fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name =
-            format!("tower-bearer-kept-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let clock = clock();
         let server = issuer(&clock).await;
         let jwks = fetch(&server.jwks_url()).await;
-        Self { server, clock, jwks, folder: std::env::temp_dir().join(name) }
+        Self { server, clock, jwks, folder: Folder::new() }
     }
 
+    /// In a folder that is not there yet.
     fn path(&self) -> PathBuf {
-        self.folder.join("revocations.bin")
+        self.folder.join("state/revocations.bin")
     }
 
     /// Its keys are given: only revocations are asked for.
@@ -276,7 +268,7 @@ async fn stale_news_of_an_earlier_process_are_stale_news() {
 #[tokio::test]
 async fn somebody_elses_file_stays_and_health_goes_on_saying_so() {
     let restarts = Restarts::new().await;
-    fs::create_dir_all(&restarts.folder).unwrap();
+    fs::create_dir_all(restarts.path().parent().unwrap()).unwrap();
     fs::write(restarts.path(), "root:x:0:0").unwrap();
     let api = restarts.start().await;
     restarts.poll(&api).await;
@@ -289,7 +281,7 @@ async fn somebody_elses_file_stays_and_health_goes_on_saying_so() {
 async fn the_journal_of_a_source_that_is_not_understood_does_not_grow_for_ever() {
     let restarts = Restarts::new().await;
     let api = restarts.start().await;
-    let journal = restarts.folder.join("revocations.bin.journal");
+    let journal = restarts.path().with_extension("bin.journal");
     for round in 0..3 {
         let mut entries: Vec<_> =
             (0..3000).map(|n| json!({"jti": format!("{round}-{n}"), "exp": NOW + 7200})).collect();

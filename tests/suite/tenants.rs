@@ -15,6 +15,7 @@ use tower_bearer::{
     TenantsHealth, WhenStale, any_token,
 };
 
+use super::folder::Folder;
 use super::keys::fetch;
 use super::world::{AUDIENCE, Answer, NOW, POLL, ask, at_once, clock, issuer, request, serve, token};
 
@@ -547,13 +548,13 @@ async fn a_known_tenant_whose_news_grow_old_is_not_waited_for() {
 #[tokio::test]
 async fn made_up_tenants_leave_nothing_on_the_disk() {
     let landlord = Landlord::with(["acme"]).await;
-    let folder = std::env::temp_dir().join(format!("tower-bearer-tenants-{}", std::process::id()));
+    let folder = Folder::new();
     let feed = Feed::new(format!("{}/{{tenant}}/revocations", landlord.url))
         .poll_interval(POLL)
         .snapshot(folder.join("{tenant}.bin"));
     let builder = landlord.builder(landlord.pattern()).audience(AUDIENCE).allow_loopback_http();
     let api = builder.revocation(feed).start().await.unwrap();
-    let files = || std::fs::read_dir(&folder).map(Iterator::count).unwrap_or_default();
+    let files = || std::fs::read_dir(&*folder).map(Iterator::count).unwrap_or_default();
     for n in 0..10 {
         is_later(&ask(&api, any_token(), request(&landlord.token(&format!("made-up-{n}")))).await);
     }
@@ -561,8 +562,6 @@ async fn made_up_tenants_leave_nothing_on_the_disk() {
     let left = files();
     assert_eq!(status(&api, &landlord.token("acme")).await, 200);
     until(&api, || folder.join("acme.bin").exists()).await;
-    drop(api);
-    let _ = std::fs::remove_dir_all(&folder);
     assert_eq!(left, 0, "files of tenants that do not exist");
 }
 

@@ -23,6 +23,8 @@ use tower::service_fn;
 use tower::util::ServiceFn;
 use tower_bearer::Algorithm;
 
+#[path = "../../harness/auth0.rs"]
+mod auth0;
 #[path = "../../harness/measure.rs"]
 mod measure;
 #[path = "../../harness/poll.rs"]

@@ -14,11 +14,11 @@ use http::{HeaderValue, StatusCode};
 use jsonwebtoken::crypto::{CryptoProvider, aws_lc, rust_crypto};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
-use serde::Deserialize;
 use tower::{Layer, Service, service_fn};
 use tower_bearer::{Algorithm, ResourceServer, scope};
 
-use super::world::{AUDIENCE, ISSUER, SCOPE, SECRET, World};
+use super::auth0::{AUDIENCE, Claims, ISSUER, SCOPE, SECRET};
+use super::world::World;
 use super::{inner, poll_once};
 
 /// One of the things compared.
@@ -43,26 +43,6 @@ fn request(value: &HeaderValue) -> Request {
     let mut request = Request::new(Body::empty());
     request.headers_mut().insert("authorization", value.clone());
     request
-}
-
-/// What applications read.
-#[derive(Clone, Debug, Deserialize)]
-#[allow(dead_code, reason = "a handler would read them")]
-struct Claims {
-    iss: String,
-    sub: String,
-    aud: Vec<String>,
-    exp: u64,
-    iat: u64,
-    scope: String,
-    permissions: Vec<String>,
-    jti: String,
-}
-
-impl Claims {
-    fn allows(&self) -> bool {
-        self.scope.split(' ').any(|scope| scope == SCOPE)
-    }
 }
 
 pub(crate) fn bare() -> Stack {

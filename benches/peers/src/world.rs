@@ -5,10 +5,8 @@ use serde_json::{Value, json};
 use tower_bearer::Algorithm;
 use tower_bearer::testing::{AuthorizationServer, Token};
 
-pub(crate) const ISSUER: &str = "https://tenant.eu.auth0.com/";
-pub(crate) const AUDIENCE: &str = "https://api.example.com/";
-pub(crate) const SCOPE: &str = "read:events";
-pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+use super::auth0::{self, ISSUER, SECRET};
+
 const SECRET_ID: &str = "the-shared-secret-01";
 
 pub(crate) struct World {
@@ -44,21 +42,9 @@ impl World {
         HeaderValue::try_from(format!("Bearer {}", self.server.mint(token))).unwrap()
     }
 
-    /// Like the tokens of Auth0, as in `hot_path`.
     fn token(algorithm: Algorithm, n: usize) -> Token {
-        let token = Token::new(AUDIENCE)
-            .subject(&format!("auth0|5f7c8ec7c33c6c004bbafe{n:04}"))
-            .client("my_client_id_of_32_characters_xx")
-            .claim("iss", ISSUER)
-            .claim("aud", json!([AUDIENCE, "https://tenant.eu.auth0.com/userinfo"]))
-            .claim("scope", "openid profile email read:events write:events delete:events offline_access")
-            .claim("permissions", json!(["read:events", "write:events", "delete:events", "read:users"]))
-            .algorithm(algorithm);
-        if algorithm == Algorithm::HS256 {
-            token.signed_with_secret(SECRET).header("kid", SECRET_ID)
-        } else {
-            token
-        }
+        let token = auth0::token(algorithm, ISSUER, n);
+        if algorithm == Algorithm::HS256 { token.header("kid", SECRET_ID) } else { token }
     }
 
     pub(crate) fn good(&self, algorithm: Algorithm, n: usize) -> HeaderValue {

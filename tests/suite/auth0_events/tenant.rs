@@ -1,6 +1,7 @@
 //! Against the tenant in process.
 
 use super::*;
+use crate::folder::Folder;
 
 async fn tenant(clock: &ManualClock) -> AuthorizationServer {
     let server = issuer(clock).await;
@@ -154,9 +155,7 @@ async fn what_was_missed_for_good_ends_everybody_s_tokens() {
 #[tokio::test]
 async fn a_restart_goes_on_where_the_last_process_stopped() {
     for has_offset in [false, true] {
-        let folder =
-            std::env::temp_dir().join(format!("tower-bearer-events-{has_offset}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
+        let folder = Folder::new();
         let (clock, path) = (clock(), folder.join("auth0.bin"));
         let server = tenant(&clock).await;
         let start = async || {
@@ -185,7 +184,6 @@ async fn a_restart_goes_on_where_the_last_process_stopped() {
         let world = start().await;
         until_in_time(&world, |world| statuses(world, &tokens) == [401; 3]).await;
         drop(world);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 }
 

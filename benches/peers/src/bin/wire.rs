@@ -11,9 +11,12 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tower_bearer::Algorithm;
-use tower_bearer::testing::{AuthorizationServer, Token};
+use tower_bearer::testing::AuthorizationServer;
 
-const AUDIENCE: &str = "https://api.example.com/";
+#[path = "../../../harness/auth0.rs"]
+mod auth0;
+use auth0::AUDIENCE;
+
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 3\r\n\r\nok\n";
 const END: &[u8] = b"\r\n\r\n";
 
@@ -51,13 +54,8 @@ async fn main() -> io::Result<()> {
     let keys = reqwest::get(server.jwks_url()).await.and_then(reqwest::Response::error_for_status);
     let keys = keys.map_err(io::Error::other)?.bytes().await.map_err(io::Error::other)?;
     std::fs::write(folder.join("keys.json"), keys)?;
-    let token = |n: usize| {
-        Token::new(AUDIENCE)
-            .subject(&format!("auth0|5f7c8ec7c33c6c004bbafe{n:05}"))
-            .client("my_client_id_of_32_characters_xx")
-            .claim("scope", "openid profile email read:events write:events delete:events offline_access")
-            .claim("permissions", json!(["read:events", "write:events", "delete:events", "read:users"]))
-    };
+    // HAProxy compares one audience.
+    let token = |n: usize| auth0::token(Algorithm::RS256, server.issuer(), n).claim("aud", AUDIENCE);
     let mint = |n: usize| server.mint(token(n));
     let tokens: String = (0..count).map(|n| mint(n) + "\n").collect();
     std::fs::write(folder.join("tokens.txt"), tokens)?;
