@@ -19,6 +19,9 @@ mod auth0;
 mod client;
 #[path = "gateway/describing.rs"]
 mod describing;
+#[allow(dead_code, reason = "shared with tests of files")]
+#[path = "suite/folder.rs"]
+mod folder;
 #[path = "gateway/headers.rs"]
 mod headers;
 #[path = "gateway/kill.rs"]

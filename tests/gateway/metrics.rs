@@ -1,6 +1,6 @@
 //! `/metrics`: read as strictly as a scraper may, and compared with what has happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -243,6 +243,18 @@ async fn remembered_tokens_are_counted() {
         assert_eq!([entries, added, displaced], [expected, expected, 0.0]);
         assert!(bytes > expected * 300.0 && bytes < expected * 3000.0, "{bytes}");
     }
+}
+
+/// docs/gateway.md lists what there is, and nothing else.
+#[tokio::test]
+async fn the_page_lists_every_metric() {
+    let setup = Setup::start(ROUTES).await;
+    let page = Scrape::of(&setup.gateway).await;
+    let there = page.text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let documented = include_str!("../../docs/gateway.md").lines();
+    let listed = documented.filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let listed = listed.filter(|name| name.contains('_'));
+    assert_eq!(there.collect::<BTreeSet<_>>(), listed.collect());
 }
 
 /// Names that have to be escaped, sources that look alike, and one on trial.

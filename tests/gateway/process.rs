@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 use std::{env, fs};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::folder::Folder;
 use crate::setup::within;
 
 /// A running gateway; killed when this is dropped.
@@ -106,16 +106,12 @@ fn newest_source() -> SystemTime {
     rust.map(|file| fs::metadata(file).unwrap().modified().unwrap()).max().unwrap()
 }
 
-/// A directory that is gone when this is.
-pub(crate) struct Dir(PathBuf);
+/// The configuration's directory; gone when this is.
+pub(crate) struct Dir(Folder);
 
 impl Dir {
     pub(crate) fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("tower-bearer-gateway-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
+        Self(Folder::new())
     }
 
     pub(crate) fn write(&self, name: &str, content: &[u8]) {
@@ -132,12 +128,6 @@ impl Dir {
 
     fn log(&self) -> PathBuf {
         self.0.join("log")
-    }
-}
-
-impl Drop for Dir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
