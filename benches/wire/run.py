@@ -7,8 +7,8 @@ target/bench/wire.json. CPU per request is what the proxy's process used (user a
 requests that wrk counted. On a small machine wrk and the upstream take their share of the cores, so requests per
 second are of all three together.
 
-`run.py --check` measures nothing: everything above for a second each, built for debugging, with the gateway and what else is
-installed. It fails where a proxy does not admit a good token and refuse bad ones, or a request of wrk goes wrong.
+`run.py --check` measures nothing: everything above for a second each, built for debugging, with the gateway, node, and what
+else is installed. It fails where a proxy does not admit a good token and refuse bad ones, or a request of wrk goes wrong.
 """
 
 import base64
@@ -144,8 +144,6 @@ def measure(proxy, path, tokens):
 def install_fast_jwt(folder):
     """Into target/, once."""
     folder.mkdir(parents=True, exist_ok=True)
-    if CHECK and not (folder / "node_modules/fast-jwt").is_dir():
-        raise RuntimeError("fast-jwt is not installed")
     if not (folder / "node_modules/fast-jwt").is_dir():
         command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), "fast-jwt@6.3.6"]
         subprocess.run(command, check=True, timeout=300)
