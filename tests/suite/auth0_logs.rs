@@ -550,6 +550,8 @@ async fn strange_dates_are_not_believed() {
         json!(7),
         json!("2099-01-01T00:00:00Z"),
         json!("9999-12-31T23:59:59Z"),
+        json!("1969-12-31T23:59:59Z"),
+        json!("0000-01-01T00:00:00Z"),
     ] {
         let world = world().await;
         let tokens = five(&world.issuer);

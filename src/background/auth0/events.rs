@@ -20,7 +20,8 @@ use crate::revocation::stated::Revocation;
 
 mod connection;
 mod listener;
-mod meaning;
+pub(crate) mod meaning;
+mod skim;
 pub(crate) mod sse;
 
 use listener::Listener;
