@@ -16,6 +16,8 @@ use crate::limits;
 use crate::names::Issuer;
 use crate::revocation::stated::Revocation;
 
+#[cfg(fuzzing)]
+pub(crate) mod bare;
 mod blacklist;
 mod call;
 mod date;
@@ -174,7 +176,8 @@ impl State {
         }
         let pulled =
             if cursor.is_none() && trouble.is_none() { Pulled::whole(news) } else { Pulled::news(news) };
-        (pulled.cursor(self.cursor()), trouble)
+        let pulled = Pulled { unnamed: self.memory.unnamed, ..pulled.cursor(self.cursor()) };
+        (pulled, trouble)
     }
 
     fn cursor(&mut self) -> String {

@@ -18,9 +18,11 @@ use crate::issuer::TrustedIssuer;
 use crate::limits;
 use crate::revocation::stated::Revocation;
 
+#[cfg(fuzzing)]
+pub(crate) mod bare;
 mod connection;
 mod listener;
-pub(crate) mod meaning;
+mod meaning;
 mod skim;
 pub(crate) mod sse;
 

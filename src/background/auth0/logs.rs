@@ -13,6 +13,8 @@ use crate::limits;
 use crate::redact::Shown;
 use crate::revocation::stated::Revocation;
 
+#[cfg(fuzzing)]
+pub(crate) mod bare;
 mod entry;
 mod exchanges;
 mod lenient;
@@ -38,6 +40,8 @@ pub(super) struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     exchanges: Exchanges,
+    /// Ends that were told by an id of which it is not known whose it is.
+    pub(super) unnamed: u64,
     /// The uptimes of the last notes on each kind of trouble.
     noted: [Option<Duration>; 2],
 }
