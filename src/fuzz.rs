@@ -30,7 +30,9 @@ use crate::revocation::entry::{CLAIMS, Entry, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
 use crate::revocation::in_process::InProcess;
 
+mod auth0;
 mod files;
+pub use auth0::{Log, Stream, Told, blacklist, cursor, listing, read_date, stream, write_date};
 pub use files::{Image, SignedPages, framed_record, list, read_journal, read_record};
 
 /// The moment at which everything is judged, in unix seconds.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::super::source::{ClientCredentials, Parts};
-pub(crate) use super::events::bare::stream;
+pub(crate) use super::events::bare::{Read, stream};
 use super::grants::{Of, Pages};
 use super::known::{Grant, Known};
 pub(crate) use super::logs::bare::{log, taken};
@@ -35,7 +35,8 @@ pub(crate) fn listing(
     let mut pages = Pages::new(if of_users { Of::Users } else { Of::Clients }, audience);
     for body in bodies {
         if let Some(grants) = pages.add(body).map_err(|error| error.to_string())? {
-            let grant = |(id, Grant { client_id, audience, user })| [Some(id), Some(client_id), Some(audience), user];
+            let grant =
+                |(id, Grant { client_id, audience, user })| [Some(id), Some(client_id), Some(audience), user];
             return Ok(Some(grants.into_iter().map(grant).collect()));
         }
     }
