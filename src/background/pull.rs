@@ -73,6 +73,8 @@ pub(crate) struct Puller {
     snapshot: Option<Arc<Mutex<Snapshot>>>,
     /// What an earlier process has left has been looked for.
     restored: bool,
+    /// Another task was here before, and may have lost what it had read.
+    replaces: bool,
 }
 
 /// A complete answer.
@@ -130,6 +132,7 @@ impl Puller {
             tidied: Duration::ZERO,
             snapshot,
             restored: false,
+            replaces: false,
             assignment: spare,
             issuer,
             revocations,
@@ -146,6 +149,7 @@ impl Puller {
         let mut puller = Self::new(issuer, revocations, self.assignment.clone(), self.around.clone());
         // What was told to this one may not have been taken in.
         puller.asker.forget();
+        puller.replaces = true;
         puller
     }
 
