@@ -118,6 +118,8 @@ pub(crate) const AUTH0_KEPT_GRANTS: usize = 1000;
 pub(crate) const AUTH0_LOG_PAGE_BYTES: usize = 32 * 1024 * 1024;
 /// Pages of the log that one poll reads.
 pub(crate) const AUTH0_LOG_PAGES: usize = 50;
+/// The longest pause before the next poll where one has left something unread.
+pub(crate) const READ_ON: Duration = Duration::from_secs(1);
 /// Polls that a start may take while each reads on where the last one stopped: a million entries of a log.
 pub(crate) const STARTING_POLLS: u32 = 200;
 /// For how long every tenant keeps its log at least.

@@ -37,6 +37,7 @@ fn reading(text: &str) -> Option<i64> {
     let (time, zone) = time.split_at(zone);
     let east = match zone {
         "Z" | "z" => 0,
+        zone if zone.starts_with(['Z', 'z']) => return None,
         zone => {
             let (hours, minutes) = zone[1..].split_once(':')?;
             let (hours, minutes) = (number(hours, 2)?, number(minutes, 2)?);

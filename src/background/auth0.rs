@@ -137,6 +137,7 @@ impl State {
     ) -> (Pulled, Option<Auth0Error>) {
         if !std::mem::replace(&mut self.resumed, true) {
             self.known = cursor.map(Known::read).unwrap_or_default();
+            self.memory.resume(self.known.logs.as_ref());
             if let Some(events) = &self.events {
                 events.resume(self.known.events.as_ref());
             }
@@ -182,6 +183,9 @@ impl State {
 
     fn cursor(&mut self) -> String {
         self.known.events = self.events.as_ref().and_then(|events| events.place());
+        if let Some(place) = &mut self.known.logs {
+            self.memory.keep(place);
+        }
         self.known.write()
     }
 

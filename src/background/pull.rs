@@ -210,7 +210,8 @@ impl Puller {
                 Ok(at_once) if at_once && self.hold().is_some() => limits::LONG_POLL_PAUSE,
                 // A server that answers is asked on time, also where we do not understand all it says.
                 Ok(_) => self.common.poll_interval,
-                Err(error) if error.is_flaw() || error.is_progress() => self.common.poll_interval,
+                Err(error) if error.is_progress() => self.common.poll_interval.min(limits::READ_ON),
+                Err(error) if error.is_flaw() => self.common.poll_interval,
                 Err(error) => {
                     let most = (self.common.max_staleness / 2).min(limits::BACKOFF_LONGEST);
                     self.backoff.pause(self.longest).max(error.retry_after().min(most))
