@@ -10,12 +10,16 @@ export RUSTC_BOOTSTRAP=1
 executions=${1:-1000000}
 shift || true
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(token token_signed key_set pem metadata feed_page json list signed_page image journal)
+[ "${#targets[@]}" -gt 0 ] || targets=(
+  token token_signed key_set pem metadata feed_page json list signed_page image journal
+  auth0_log auth0_events auth0_listing auth0_date
+)
 
 max_len() {
   case $1 in
     token) echo 16500 ;;
-    feed_page | image | journal) echo 4096 ;;
+    feed_page | image | journal | auth0_log) echo 4096 ;;
+    auth0_date) echo 64 ;;
     json) echo 1024 ;;
     *) echo 2048 ;;
   esac
@@ -44,7 +48,7 @@ for target in "${targets[@]}"; do
     verdict="FAILED, see $log and $artifacts/"
     failed=1
   fi
-  printf '%-12s %9s executions %7s exec/s  coverage %6s  corpus %12s  slowest %ss  %s\n' "$target" \
+  printf '%-13s %9s executions %7s exec/s  coverage %6s  corpus %12s  slowest %ss  %s\n' "$target" \
     "$(stat number_of_executed_units)" "$(stat average_exec_per_sec)" "$(part cov)" "$(part corp)" \
     "$(stat slowest_unit_time_sec)" "$verdict"
 done

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use serde_json::Map;
 use url::Url;
 
 use crate::algorithm::{Algorithm, Algorithms};
@@ -15,7 +14,7 @@ use crate::background::page::Page;
 use crate::clock::{Now, UnixTime};
 use crate::issuer::TrustedIssuer;
 use crate::issuer::directory::Directory;
-use crate::json::{Members, Object, Value};
+use crate::json::{Object, Value};
 use crate::keys::{KeyRing, KeySet, VerifyingKey};
 use crate::limits;
 use crate::names::{Audience, ClaimName, Issuer};
@@ -30,8 +29,12 @@ use crate::revocation::entry::{CLAIMS, Entry, EntryRules, IDENTIFIERS};
 use crate::revocation::freshness::{Bounds, Freshness};
 use crate::revocation::in_process::InProcess;
 
+mod auth0;
 mod files;
+mod scanner;
+pub use auth0::{Log, Stream, Told, blacklist, cursor, listing, read_date, stream, write_date};
 pub use files::{Image, SignedPages, framed_record, list, read_journal, read_record};
+pub use scanner::scan;
 
 /// The moment at which everything is judged, in unix seconds.
 pub const NOW: i64 = 1_732_200_000;
@@ -260,30 +263,6 @@ impl Claims {
         };
         Some(Self(object, issued_at))
     }
-}
-
-/// What the strict scanner makes of a text, all levels; the reason where it refuses. A number that `serde_json` cannot
-/// hold becomes null.
-pub fn scan(
-    text: &str,
-    depth: usize,
-    members: usize,
-) -> Result<Map<String, serde_json::Value>, &'static str> {
-    let found = Members::parse(text, depth, members).map_err(|error| error.reason)?;
-    found.iter(text).map(|(name, value)| Ok((name.into_owned(), plain(value, depth, members)?))).collect()
-}
-
-fn plain(value: Value<'_>, depth: usize, members: usize) -> Result<serde_json::Value, &'static str> {
-    Ok(match value {
-        Value::String(text) => text.into_owned().into(),
-        Value::Number(raw) => serde_json::from_str(raw).unwrap_or_default(),
-        Value::Bool(flag) => flag.into(),
-        Value::Null => serde_json::Value::Null,
-        Value::Array(array) => {
-            array.items().map(|item| plain(item, depth, members)).collect::<Result<Vec<_>, _>>()?.into()
-        }
-        Value::Object(raw) => scan(raw, depth, members)?.into(),
-    })
 }
 
 fn entry_rules() -> EntryRules {

@@ -118,6 +118,8 @@ pub(crate) const AUTH0_KEPT_GRANTS: usize = 1000;
 pub(crate) const AUTH0_LOG_PAGE_BYTES: usize = 32 * 1024 * 1024;
 /// Pages of the log that one poll reads.
 pub(crate) const AUTH0_LOG_PAGES: usize = 50;
+/// The longest pause before the next poll where one has left something unread.
+pub(crate) const READ_ON: Duration = Duration::from_secs(1);
 /// Polls that a start may take while each reads on where the last one stopped: a million entries of a log.
 pub(crate) const STARTING_POLLS: u32 = 200;
 /// For how long every tenant keeps its log at least.
@@ -131,9 +133,9 @@ pub(crate) const AUTH0_EXCHANGES: usize = 20_000;
 pub(crate) const AUTH0_TOLD: usize = 100_000;
 /// Time between two notes in our log on the same trouble with the tenant's.
 pub(crate) const AUTH0_TELLING: Duration = Duration::from_secs(600);
-/// One message of Auth0's stream of events, in bytes, and so each of its lines. A user's profile is in it, twice, with 16 MB
-/// of metadata each that users may write themselves and as much that they may not.
-pub(crate) const EVENT_BYTES: usize = 64 * 1024 * 1024;
+/// How much of one message of Auth0's stream of events is kept, in bytes, and so of each of its lines. A user's profile is in
+/// it, with up to 16 MB of metadata that users may write themselves: of longer messages only what counts is kept.
+pub(crate) const EVENT_BYTES: usize = 256 * 1024;
 /// Room for a line that is kept for the next one, in bytes.
 pub(crate) const EVENT_LINE_KEPT: usize = 16 * 1024;
 /// An offset in that stream, in bytes: the most that may be sent back.

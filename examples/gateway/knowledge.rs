@@ -89,6 +89,11 @@ fn revocations(issuers: &[IssuerHealth], page: &mut Page) {
     gauge("tower_bearer_revocation_ignored", "Entries not understood and ignored by choice.", |feed| {
         Some(feed.ignored as f64)
     });
+    let help = "Ends of access told by an id that is not known here: their tokens live until they expire.";
+    let mut family = page.family("tower_bearer_revocation_unnamed_total", Kind::Counter, help);
+    for (issuer, source, feed) in &sources {
+        family.sample(&[("issuer", *issuer), ("source", source)], feed.unnamed);
+    }
     let help = "Requests that a source on trial would have refused.";
     let mut family = page.family("tower_bearer_revocation_would_refuse_total", Kind::Counter, help);
     for (issuer, source, feed) in &sources {

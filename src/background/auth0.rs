@@ -16,6 +16,8 @@ use crate::limits;
 use crate::names::Issuer;
 use crate::revocation::stated::Revocation;
 
+#[cfg(fuzzing)]
+pub(crate) mod bare;
 mod blacklist;
 mod call;
 mod date;
@@ -135,6 +137,7 @@ impl State {
     ) -> (Pulled, Option<Auth0Error>) {
         if !std::mem::replace(&mut self.resumed, true) {
             self.known = cursor.map(Known::read).unwrap_or_default();
+            self.memory.resume(self.known.logs.as_ref());
             if let Some(events) = &self.events {
                 events.resume(self.known.events.as_ref());
             }
@@ -174,11 +177,15 @@ impl State {
         }
         let pulled =
             if cursor.is_none() && trouble.is_none() { Pulled::whole(news) } else { Pulled::news(news) };
-        (pulled.cursor(self.cursor()), trouble)
+        let pulled = Pulled { unnamed: self.memory.unnamed, ..pulled.cursor(self.cursor()) };
+        (pulled, trouble)
     }
 
     fn cursor(&mut self) -> String {
         self.known.events = self.events.as_ref().and_then(|events| events.place());
+        if let Some(place) = &mut self.known.logs {
+            self.memory.keep(place);
+        }
         self.known.write()
     }
 

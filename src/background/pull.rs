@@ -73,6 +73,8 @@ pub(crate) struct Puller {
     snapshot: Option<Arc<Mutex<Snapshot>>>,
     /// What an earlier process has left has been looked for.
     restored: bool,
+    /// Another task was here before, and may have lost what it had read.
+    replaces: bool,
 }
 
 /// A complete answer.
@@ -130,6 +132,7 @@ impl Puller {
             tidied: Duration::ZERO,
             snapshot,
             restored: false,
+            replaces: false,
             assignment: spare,
             issuer,
             revocations,
@@ -146,6 +149,7 @@ impl Puller {
         let mut puller = Self::new(issuer, revocations, self.assignment.clone(), self.around.clone());
         // What was told to this one may not have been taken in.
         puller.asker.forget();
+        puller.replaces = true;
         puller
     }
 
@@ -206,7 +210,8 @@ impl Puller {
                 Ok(at_once) if at_once && self.hold().is_some() => limits::LONG_POLL_PAUSE,
                 // A server that answers is asked on time, also where we do not understand all it says.
                 Ok(_) => self.common.poll_interval,
-                Err(error) if error.is_flaw() || error.is_progress() => self.common.poll_interval,
+                Err(error) if error.is_progress() => self.common.poll_interval.min(limits::READ_ON),
+                Err(error) if error.is_flaw() => self.common.poll_interval,
                 Err(error) => {
                     let most = (self.common.max_staleness / 2).min(limits::BACKOFF_LONGEST);
                     self.backoff.pause(self.longest).max(error.retry_after().min(most))

@@ -71,7 +71,7 @@ impl PullError {
         }
     }
 
-    /// Whether as much was answered as one question may bring: the rest is asked for on time.
+    /// Whether as much was answered as one question may bring: the rest is asked for soon.
     pub(super) fn is_progress(&self) -> bool {
         matches!(self, Self::Auth0(error) if error.is_progress())
     }

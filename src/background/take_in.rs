@@ -122,7 +122,7 @@ fn read_list(
 }
 
 fn read_pulled(pulled: Pulled, rules: &EntryRules, now: Now) -> (Said, Entries) {
-    let Pulled { revocations, whole, cursor, age } = pulled;
+    let Pulled { revocations, whole, cursor, age, .. } = pulled;
     let as_of = now.wall.minus(age);
     let entry =
         |stated: crate::revocation::stated::Revocation| Entry::check(stated.into_parts(), rules, as_of);

@@ -18,6 +18,8 @@ pub(crate) struct Freshness {
     flawed: AtomicU64,
     /// Entries that the operator chose to ignore.
     ignored: AtomicU64,
+    /// Ends of access that were told by an id of which it is not known whose it is.
+    unnamed: AtomicU64,
     trouble: Mutex<Option<String>>,
     /// The state that the log knows of.
     told: Mutex<FreshnessState>,
@@ -60,7 +62,8 @@ impl Freshness {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let zero = || AtomicU64::new(0);
         let (trouble, told) = (Mutex::default(), Mutex::new(FreshnessState::Unknown));
-        Self { confirmed: zero(), flawed: zero(), ignored: zero(), trouble, told, bounds }
+        let [confirmed, flawed, ignored, unnamed] = [zero(), zero(), zero(), zero()];
+        Self { confirmed, flawed, ignored, unnamed, trouble, told, bounds }
     }
 
     /// A complete answer, asked for at `asked` on the uptime clock: it tells of everything that was said before that. Only
@@ -100,6 +103,15 @@ impl Freshness {
 
     pub(crate) fn ignored(&self) -> u64 {
         self.ignored.load(Ordering::Relaxed)
+    }
+
+    /// As many since the start.
+    pub(crate) fn note_unnamed(&self, count: u64) {
+        self.unnamed.fetch_max(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unnamed(&self) -> u64 {
+        self.unnamed.load(Ordering::Relaxed)
     }
 
     /// A failed attempt: what is known stays, only its age grows.

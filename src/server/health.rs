@@ -123,6 +123,9 @@ pub struct FeedHealth {
     pub cut_offs: u64,
     /// Entries that were not understood and ignored by choice; each may be a revocation that is not in force.
     pub ignored: u64,
+    /// Ends of access, since the start, that were told by an id which nothing has told the user or client of: the tokens
+    /// behind each of them live until they expire. Only [`Auth0::logs`](crate::Auth0::logs) knows such.
+    pub unnamed: u64,
     /// What went wrong with the last attempt.
     pub last_error: Option<String>,
     /// Where it outlives a restart; none where it does not.
@@ -249,6 +252,7 @@ impl FeedHealth {
             identifiers,
             cut_offs,
             ignored: revocations.freshness.ignored(),
+            unnamed: revocations.freshness.unnamed(),
             last_error: revocations.freshness.trouble(),
             snapshot: revocations.on_disk.as_ref().map(SnapshotHealth::of),
             would_refuse,

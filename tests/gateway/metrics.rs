@@ -214,6 +214,7 @@ async fn what_is_known_is_shown() {
     assert!(keys("keys_age_seconds") >= 0.0 && keys("keys_next_refresh_seconds") > 0.0);
     assert!(page.value(&of("revocation_age_seconds")) >= 0.0);
     assert_eq!(page.value(&of("revocation_ignored")), 0.0);
+    assert_eq!(page.value(&of("revocation_unnamed_total")), 0.0);
     assert_eq!(page.value(&of("revocation_usable")), 1.0);
     assert!(!page.text.contains("would_refuse_total{"), "nothing is on trial");
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tower_bearer::clock::{Clock, ManualClock};
-use tower_bearer::testing::{Api, AuthorizationServer, Reply, Token, TokenProfile};
+use tower_bearer::testing::{Api, AuthorizationServer, RateLimit, Reply, Token, TokenProfile};
 use tower_bearer::{Auth0, FreshnessState, ResourceServer};
 
-use super::auth0::{OTHER, base, call, machine, source, statuses, tenant};
+use super::auth0::{OTHER, base, call, date, machine, source, statuses, tenant};
+use super::auth0_events::while_time_passes;
 use super::folder::Folder;
 use super::scripted::{Asked, Script, Scripted};
 use super::tenant_client::{BACK, administer, both, exchange, sign_in};
@@ -531,6 +532,8 @@ async fn strange_dates_are_not_believed() {
         json!(7),
         json!("2099-01-01T00:00:00Z"),
         json!("9999-12-31T23:59:59Z"),
+        json!("1969-12-31T23:59:59Z"),
+        json!("0000-01-01T00:00:00Z"),
     ] {
         let world = world().await;
         let tokens = five(&world.issuer);
@@ -572,6 +575,162 @@ async fn a_long_log_is_read_over_several_polls() {
     }
     world.poll().await;
     assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200, 401]);
+}
+
+/// A burst is over in as many seconds as polls, however far apart they are otherwise.
+#[tokio::test]
+async fn a_burst_is_read_without_the_pauses_between_polls() {
+    let (script, clock) = (Tenant::default(), clock());
+    let server = issuer(&clock).await;
+    let tenant = script.serve(&clock).await;
+    let (interval, soon) = (Duration::from_secs(10), Duration::from_secs(1));
+    script.add("s", &json!({}), &clock);
+    let api = start(&server, &clock, only_logs(source(&tenant.url)).poll_interval(interval)).await;
+    let world = World { issuer: server, clock: clock.clone(), api };
+    let tokens = five(&world.issuer);
+    for _ in 0..10_000 {
+        script.add("f", &json!({}), &clock);
+    }
+    script.add("sdu", &json!({ "user_id": USER }), &clock);
+    for (pause, expected) in [(interval, 50), (soon, 50), (soon, 1)] {
+        let asked = tenant.asked().len();
+        world.settle(2).await;
+        clock.advance(pause);
+        world.until(|_| tenant.asked().len() == asked + expected).await;
+    }
+    world.until(|world| world.feed_age() == Some(0.0)).await;
+    assert_eq!((statuses(&world, &tokens).await, world.last_error()), (THE_USER.to_vec(), None));
+}
+
+/// What the tenant's rate limit leaves for later is read later, by a start too.
+#[tokio::test]
+async fn a_long_log_is_read_as_fast_as_the_rate_limit_allows() {
+    let folder = Folder::new("auth0-limited");
+    let clock = clock();
+    let server = watched(&clock).await;
+    server.write_log("s", json!({}));
+    let source = || only_logs(source(&base(&server))).snapshot(folder.0.join("auth0.bin"));
+    drop(start(&server, &clock, source()).await);
+    let tokens = five(&server);
+    for _ in 0..6000 {
+        server.write_log("f", json!({}));
+    }
+    server.write_log("sdu", json!({ "user_id": USER }));
+    // What the snapshot says is too old to be relied on.
+    clock.advance(Duration::from_secs(60));
+    server.set_rate_limit(RateLimit::new(1, 10));
+    let api = while_time_passes(&clock, start(&server, &clock, source())).await;
+    let world = World { issuer: server, clock, api };
+    assert_eq!((statuses(&world, &tokens).await, world.last_error()), (THE_USER.to_vec(), None));
+}
+
+/// What later entries refer to is read again: a few thousand entries before the checkpoint, and nothing that is gone.
+#[tokio::test]
+async fn exchanges_are_known_after_a_restart() {
+    let folder = Folder::new("auth0-again");
+    let details = |number: usize| {
+        let exchange = json!({ "access_token_jti": format!("t-{number}"), "refresh_token": { "session_id": format!("s-{number}") } });
+        json!({ "client_id": "app", "user_id": format!("auth0|u{number}"), "audience": AUDIENCE, "details": exchange })
+    };
+    // Entries after the exchange, whether what came before them is still kept, and what is known then.
+    let table =
+        [(0, true, true), (250, true, true), (4800, true, true), (5200, true, false), (250, false, false)];
+    for (number, (others, is_kept, is_known)) in table.into_iter().enumerate() {
+        let (script, clock) = (Tenant::default(), clock());
+        let server = issuer(&clock).await;
+        let tenant = script.serve(&clock).await;
+        let start = async || {
+            let source = only_logs(source(&tenant.url)).snapshot(folder.0.join(format!("{number}.bin")));
+            let api = start(&server, &clock, source).await;
+            World { issuer: server.clone(), clock: clock.clone(), api }
+        };
+        script.add("s", &json!({}), &clock);
+        let world = start().await;
+        script.add("sertft", &details(1), &clock);
+        // No more at once than one poll reads.
+        for half in [others / 2, others - others / 2] {
+            for _ in 0..half {
+                script.add("s", &json!({}), &clock);
+            }
+            world.poll().await;
+        }
+        drop(world);
+        // A second restart knows as much as the first one.
+        drop(start().await);
+        let (kind, ending) = removal("sessions/s-1");
+        script.add(kind, &ending, &clock);
+        if !is_kept {
+            let entries = script.entries.lock().unwrap().split_off(200);
+            *script.entries.lock().unwrap() = entries;
+        }
+        let asked = tenant.asked().len();
+        let world = start().await;
+        let token = |jti: &str| world.issuer.mint(token().subject("auth0|u1").claim("jti", jti));
+        let expected = if is_known { 401 } else { 200 };
+        assert_eq!(world.status(&token("t-1")).await, expected, "{others} {is_kept}");
+        let unnamed = world.api.health().issuers[0].feeds[0].unnamed;
+        assert_eq!((unnamed == 0, world.last_error()), (is_known, None), "{others} {is_kept}");
+        assert!(tenant.asked().len() - asked <= 60, "{}", tenant.asked().len() - asked);
+    }
+}
+
+/// What is only read again is no hole where it is gone.
+#[tokio::test]
+async fn exchanges_that_the_log_no_longer_has_end_nothing() {
+    let folder = Folder::new("auth0-not-again");
+    let clock = clock();
+    let server = watched(&clock).await;
+    server.write_log("s", json!({}));
+    let source = || only_logs(source(&base(&server))).snapshot(folder.0.join("auth0.bin"));
+    let world = async || {
+        let api = start(&server, &clock, source()).await;
+        World { issuer: server.clone(), clock: clock.clone(), api }
+    };
+    let first = world().await;
+    for _ in 0..3 {
+        server.write_log("s", json!({}));
+    }
+    first.poll().await;
+    drop(first);
+    server.expire_logs(1);
+    let tokens = five(&server);
+    let logs = server.management_url("logs");
+    let before = server.requests(&logs);
+    let next = world().await;
+    assert_eq!((statuses(&next, &tokens).await, next.last_error()), (NONE.to_vec(), None));
+    assert_eq!(server.requests(&logs) - before, 2, "it was asked for");
+    next.poll().await;
+    server.write_log("sdu", json!({ "user_id": USER }));
+    next.poll().await;
+    assert_eq!((statuses(&next, &tokens).await, next.last_error()), (THE_USER.to_vec(), None));
+}
+
+/// Nothing is cut off for what cannot be named, but it is not passed over either.
+#[tokio::test]
+async fn what_cannot_be_named_is_counted() {
+    let world = world().await;
+    let unnamed = || world.api.health().issuers[0].feeds[0].unnamed;
+    let tokens = five(&world.issuer);
+    let exchange = json!({ "client_id": "tv", "user_id": USER, "details": { "familyId": "f-1" } });
+    let named =
+        json!({ "client_id": "c", "user_id": "u", "details": { "audience": "a", "credential_id": "x" } });
+    let revoked = |ids: Value| ("sapi", operation("post", "refresh-tokens/revoke", &json!({ "ids": ids })));
+    let table = [
+        (("sertft", exchange), 0),
+        (removal("sessions/7"), 1),
+        (removal("grants/7"), 2),
+        (removal("client-grants/7"), 3),
+        (revoked(json!(["f-2", "f-1", "f-3"])), 5),
+        (revoked(json!(["f-1"])), 5),
+        (("srrt", named), 5),
+        (("ferrt", json!({ "details": { "familyId": "f-4" } })), 6),
+    ];
+    for ((kind, members), expected) in table {
+        world.issuer.write_log(kind, members.clone());
+        world.poll().await;
+        assert_eq!(unnamed(), expected, "{kind} {members}");
+    }
+    assert_eq!(statuses(&world, &tokens).await, [200, 401, 200, 200, 200]);
 }
 
 /// A start that gave up in the middle of a long log would give up there each time.

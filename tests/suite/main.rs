@@ -6,6 +6,7 @@ mod auth0;
 mod auth0_events;
 mod auth0_everything;
 mod auth0_logs;
+mod auth0_retold;
 mod authorization_servers;
 mod bad_key_endpoints;
 mod client_credentials;

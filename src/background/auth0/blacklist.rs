@@ -15,6 +15,12 @@ struct Listed {
     jti: Box<str>,
 }
 
+/// The ids on a list; none where it is not one throughout.
+pub(super) fn read(body: &[u8]) -> Option<Vec<Box<str>>> {
+    let listed: Vec<Listed> = serde_json::from_slice(body).ok()?;
+    Some(listed.into_iter().map(|Listed { jti }| jti).collect())
+}
+
 impl State {
     /// Tells what is listed and was not told yet.
     pub(super) async fn read_blacklist(
@@ -29,9 +35,8 @@ impl State {
             let call = Call { url: &url, name: NAME, scope: "blacklist:tokens", limit: limits::LIST_BYTES };
             let body = self.caller.get(&call, round).await?.body;
             let weight = body.len();
-            let read = move || serde_json::from_slice::<Vec<Listed>>(&body).ok();
-            let listed = off_thread(weight, read).await.ok().flatten().ok_or_else(unreadable)?;
-            for Listed { jti } in listed {
+            let read = off_thread(weight, move || read(&body)).await;
+            for jti in read.ok().flatten().ok_or_else(unreadable)? {
                 if !self.listed.contains(&jti) {
                     news.push(Revocation::identifier("jti", &jti));
                     self.listed.insert(jti);

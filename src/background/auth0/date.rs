@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::clock::UnixTime;
+use crate::numeric_date;
 
-/// Reads `2026-11-21T12:00:00.000Z`, with any fraction or none, in UTC or with an offset. Fractions are rounded up.
+/// Reads `2026-11-21T12:00:00.000Z`, with any fraction or none, in UTC or with an offset. Fractions are rounded up. What no
+/// cut-off can hold, from before 1970 or absurdly late, is none: the whole source would be stale for it.
 pub(super) fn parse(text: &str) -> Option<UnixTime> {
     let bytes = text.as_bytes();
     let shape = b"0000-00-00T00:00:00";
@@ -34,7 +36,8 @@ pub(super) fn parse(text: &str) -> Option<UnixTime> {
     let seconds =
         days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second.min(59) - offset(rest)?;
     let date = UnixTime::from_secs(seconds);
-    Some(if has_fraction { date.plus(Duration::from_secs(1)) } else { date })
+    let date = if has_fraction { date.plus(Duration::from_secs(1)) } else { date };
+    Some(date).filter(|date| numeric_date::is_credible(*date))
 }
 
 /// Seconds east of Greenwich.
@@ -98,8 +101,12 @@ mod tests {
             ("2026-11-22T00:59:59+01:00", Some(1_795_305_599)),
             ("2026-11-21t18:59:59-05:00", Some(1_795_305_599)),
             ("2016-12-31T23:59:60Z", Some(1_483_228_799)),
-            ("1969-12-31T23:59:59Z", Some(-1)),
-            ("0000-01-01T00:00:00Z", Some(-62_167_219_200)),
+            ("5138-11-16T09:46:40Z", Some(100_000_000_000)),
+            ("5138-11-16T09:46:41Z", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("1969-12-31T23:59:59.5Z", Some(0)),
+            ("0000-01-01T00:00:00Z", None),
+            ("9999-12-31T23:59:59Z", None),
             ("2025-02-29T00:00:00Z", None),
             ("2100-02-29T00:00:00Z", None),
             ("2026-13-01T00:00:00Z", None),

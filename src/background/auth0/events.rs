@@ -18,9 +18,12 @@ use crate::issuer::TrustedIssuer;
 use crate::limits;
 use crate::revocation::stated::Revocation;
 
+#[cfg(fuzzing)]
+pub(crate) mod bare;
 mod connection;
 mod listener;
 mod meaning;
+mod skim;
 pub(crate) mod sse;
 
 use listener::Listener;

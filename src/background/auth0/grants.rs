@@ -122,6 +122,50 @@ impl Of {
     }
 }
 
+/// The pages of a listing, in order.
+pub(super) struct Pages<'a> {
+    of: Of,
+    audience: &'a str,
+    grants: Grants,
+    number: usize,
+    /// Where the next page is; none before the first.
+    place: Option<String>,
+    total: Option<usize>,
+}
+
+impl<'a> Pages<'a> {
+    pub(super) fn new(of: Of, audience: &'a str) -> Self {
+        Self { of, audience, grants: Grants::new(), number: 0, place: None, total: None }
+    }
+
+    /// Takes the next one in. All grants, if it was the last one.
+    pub(super) fn add(&mut self, body: &[u8]) -> Result<Option<Grants>, Auth0Error> {
+        let call = self.of.name();
+        let (unreadable, restless) = (Auth0Error::Unreadable { call }, Auth0Error::Restless { call });
+        let Some(page) = self.of.read(body, self.number, self.grants.len()) else { return Err(unreadable) };
+        if self.number > 0 && page.total != self.total {
+            return Err(restless);
+        }
+        (self.number, self.total) = (self.number.saturating_add(1), page.total);
+        for (id, grant) in page.items {
+            // A filter that was not applied would make grants of other APIs look like ours.
+            if grant.audience != self.audience {
+                return Err(unreadable);
+            }
+            if self.grants.insert(id, grant).is_some() {
+                return Err(restless);
+            }
+        }
+        match page.next {
+            Some(next) if self.place.as_ref() != Some(&next) => self.place = Some(next),
+            Some(_) => return Err(restless),
+            None if self.total.is_some_and(|total| total != self.grants.len()) => return Err(restless),
+            None => return Ok(Some(std::mem::take(&mut self.grants))),
+        }
+        Ok(None)
+    }
+}
+
 /// Reads all pages.
 pub(super) async fn list(
     caller: &mut Caller,
@@ -131,35 +175,16 @@ pub(super) async fn list(
     round: &Round<'_>,
 ) -> Result<Listing, Auth0Error> {
     let name = of.name();
-    let (unreadable, restless) = (Auth0Error::Unreadable { call: name }, Auth0Error::Restless { call: name });
-    let mut grants = Grants::new();
-    let (mut place, mut total) = (None::<String>, None);
+    let mut pages = Pages::new(of, audience);
     for number in 0..limits::AUTH0_PAGES {
-        let mut url = api.join(name).map_err(|_| unreadable.clone())?;
-        of.ask(&mut url, audience, place.as_deref());
+        let mut url = api.join(name).map_err(|_| Auth0Error::Unreadable { call: name })?;
+        of.ask(&mut url, audience, pages.place.as_deref());
         let call = Call { url: &url, name, scope: of.scope(), limit: limits::AUTH0_PAGE_BYTES };
         let answer = caller.get(&call, round).await?;
         let date = answer.date.ok_or(Auth0Error::Undated { call: name })?;
-        let page = of.read(&answer.body, number, grants.len()).ok_or_else(|| unreadable.clone())?;
-        if number > 0 && page.total != total {
-            return Err(restless);
-        }
-        total = page.total;
-        for (id, grant) in page.items {
-            // A filter that was not applied would make grants of other APIs look like ours.
-            if grant.audience != audience {
-                return Err(unreadable);
-            }
-            if grants.insert(id, grant).is_some() {
-                return Err(restless);
-            }
-        }
-        match page.next {
-            Some(next) if place.as_ref() != Some(&next) => place = Some(next),
-            Some(_) => return Err(restless),
-            None if total.is_some_and(|total| total != grants.len()) => return Err(restless),
-            None => return Ok(Listing { grants, date, has_pages: number > 0 }),
+        if let Some(grants) = pages.add(&answer.body)? {
+            return Ok(Listing { grants, date, has_pages: number > 0 });
         }
     }
-    Err(restless)
+    Err(Auth0Error::Restless { call: name })
 }

@@ -13,12 +13,16 @@ use crate::limits;
 use crate::redact::Shown;
 use crate::revocation::stated::Revocation;
 
+mod again;
+#[cfg(fuzzing)]
+pub(crate) mod bare;
 mod entry;
 mod exchanges;
 mod lenient;
 mod operation;
 mod resolve;
 
+use again::Again;
 use entry::Entry;
 use exchanges::Exchanges;
 
@@ -32,12 +36,18 @@ pub(super) struct Place {
     after: Option<String>,
     /// All that was logged before this second has been taken in, by the server's time.
     seen: i64,
+    /// The entry after which the next process reads again what later entries may refer to.
+    #[serde(rename = "from", default, skip_serializing_if = "Option::is_none")]
+    remember_from: Option<String>,
 }
 
 /// What the log has said that later entries refer to.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     exchanges: Exchanges,
+    again: Again,
+    /// Ends that were told by an id of which it is not known whose it is.
+    pub(super) unnamed: u64,
     /// The uptimes of the last notes on each kind of trouble.
     noted: [Option<Duration>; 2],
 }
@@ -64,11 +74,12 @@ impl State {
         round: &Round<'_>,
     ) -> Result<(), Auth0Error> {
         let now = round.around.clock.wall();
-        self.memory.exchanges.forget_before(self.oldest_that_matters(now));
+        self.memory.forget_before(self.oldest_that_matters(now));
+        self.remember(round).await?;
         let Some(place) = &self.known.logs else {
             let Page { entries, date } = self.search("date:-1", 1, round).await?;
             let after = entries.first().map(|entry| entry.id().to_owned());
-            self.known.logs = Some(Place { after, seen: rounded(date) });
+            self.known.logs = Some(Place { after, seen: rounded(date), remember_from: None });
             return Ok(());
         };
         // The server may go on from a checkpoint that it has no entry of any more, without a word on what is lost.
@@ -76,7 +87,7 @@ impl State {
         if place.after.is_none() || long_ago {
             self.look_back(long_ago, false, news, round).await?;
         }
-        let mut refused = false;
+        let (mut refused, mut has_read) = (false, false);
         for _ in 0..limits::AUTH0_LOG_PAGES {
             let Some(after) = self.known.logs.as_ref().and_then(|place| place.after.clone()) else {
                 return Ok(());
@@ -87,6 +98,8 @@ impl State {
                     self.look_back(true, true, news, round).await?;
                     continue;
                 }
+                // As much as the rate limit allows. Whoever gave up here would begin there at the next start.
+                Err(Auth0Error::Limited { .. }) if has_read => return Err(Auth0Error::Behind { call: NAME }),
                 answer => answer?,
             };
             if entries.iter().any(|entry| entry.id() == after) {
@@ -95,6 +108,7 @@ impl State {
             for entry in &entries {
                 self.take(entry, date, news, round);
             }
+            has_read = true;
             if entries.len() < most {
                 self.move_to(None, date);
                 return Ok(());
@@ -141,9 +155,8 @@ impl State {
 
     /// Takes one entry in, and moves the checkpoint behind it.
     fn take(&mut self, entry: &Entry, made: UnixTime, news: &mut Vec<Revocation>, round: &Round<'_>) {
-        if let Some(exchange) = entry.exchange(made) {
-            self.memory.exchanges.add(exchange);
-        }
+        let before = self.known.logs.as_ref().and_then(|place| place.after.as_deref());
+        self.memory.note(entry, made, before);
         self.resolve(entry, made, news, round);
         self.move_to(Some(entry.id()), entry.date().unwrap_or(made).min(made));
     }

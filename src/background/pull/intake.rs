@@ -30,6 +30,9 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) async fn take_in(&mut self, content: Content) -> Result<Taken, PullError> {
         let (issuer, revocations) = (Arc::clone(&self.issuer), Arc::clone(&self.revocations));
+        if let Content::Pulled(pulled) = &content {
+            revocations.freshness.note_unnamed(pulled.unnamed);
+        }
         let (rules, now, weight) = (Arc::clone(&self.rules), self.clock.now(), content.weight());
         // Beside many entries a page may take long to put in its place, however small it is. Disks are slow.
         let is_slow = revocations.is_large() || self.snapshot.is_some();

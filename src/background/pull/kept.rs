@@ -53,8 +53,10 @@ impl Puller {
             tracing::warn!(%issuer, source, "the snapshot is from the future: its entries are in force, and its age is not known");
         } else {
             tracing::info!(%issuer, source, ?age, "revocations are known from the snapshot");
-            self.revocations.freshness.confirm_aged(now.uptime, age, true);
+            // It makes nothing good that a task of this process has lost: after it, everything is asked for.
+            self.revocations.freshness.confirm_aged(now.uptime, age, !self.replaces);
         }
+        self.hole = self.replaces.then(|| now.uptime.saturating_add(limits::LONG_POLL_PAUSE));
         self.cursor = answered.cursor;
     }
 

@@ -89,7 +89,7 @@ impl Auth0 {
 
     /// Follows the tenant's log, too (`read:logs`): revoked refresh tokens, ended sessions, deleted and blocked users, deleted
     /// applications and grants. A poll takes one call, and one more for each hundred entries since the last; after fifty the
-    /// rest is left to the next poll, and the source is not fresh until it has been read. **An entry comes into
+    /// rest is left to the next poll, a second later, and the source is not fresh until it has been read. **An entry comes into
     /// the log some time after what it tells of**; Auth0 promises no bound, and that time comes on top of the poll interval. What was logged before the first look is not seen; from there on the
     /// [`snapshot`](Auth0::snapshot) remembers up to where the log was read.
     ///

@@ -74,6 +74,8 @@ pub struct Pulled {
     pub(in crate::background) whole: bool,
     pub(in crate::background) cursor: Option<String>,
     pub(in crate::background) age: Duration,
+    /// Ends of access, since the start, that were told by an id of which it is not known whose it is.
+    pub(in crate::background) unnamed: u64,
 }
 
 impl Pulled {
@@ -84,6 +86,7 @@ impl Pulled {
             whole: true,
             cursor: None,
             age: Duration::ZERO,
+            unnamed: 0,
         }
     }
 

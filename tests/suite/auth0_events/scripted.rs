@@ -289,6 +289,15 @@ async fn a_large_profile_is_an_event_like_others() {
         world.until(|world| status(world, &tokens[if user == "u3" { 2 } else { 0 }]) == 401).await;
     }
     assert_eq!(statuses(&world, &tokens), [401, 200, 401]);
+    // However large it is, and whoever is named in it.
+    let huge = "x".repeat(70 * 1024 * 1024);
+    let event = deleted(&world.clock, "o3", "u4").replace("user.deleted", "user.updated");
+    tenant
+        .say(event.replace(r#""user_id":"u4""#, &format!(r#""user_metadata":"{huge}","user_id":"u4""#)))
+        .await;
+    tenant.say(deleted(&world.clock, "o4", "u5")).await;
+    world.until(|world| cut_offs(world) == 3).await;
+    assert_eq!(statuses(&world, &tokens), [401, 200, 401], "nobody was blocked");
 }
 
 /// An event from the future is not what it seems, and tokens of the future are not ended by it.

@@ -18,6 +18,24 @@ pub(super) const KINDS: [&str; 6] = [
     "group.member.deleted",
 ];
 
+/// The members that are looked at, on whatever level: of a message that is too long, the others are left out.
+pub(super) const MEMBERS: [&str; 14] = [
+    "event",
+    "type",
+    "time",
+    "data",
+    "object",
+    "user_id",
+    "blocked",
+    "id",
+    "organization",
+    "user",
+    "member",
+    "member_type",
+    "error",
+    "code",
+];
+
 /// What a message means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use memchr::memchr2;
 
+use super::skim::Skim;
 use crate::limits;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
+const DATA: &[u8] = b"data:";
 
 /// What stood before an empty line.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -17,15 +19,19 @@ pub(crate) struct Message {
     pub(crate) data: String,
     /// The last `id` of the stream so far.
     pub(crate) id: Option<String>,
-    /// Part of it was too long or no UTF-8, so `kind` or `data` is not all that was said.
+    /// Part of it was too long or no UTF-8, so `kind` or `data` is not all that counts of what was said.
     pub(crate) damaged: bool,
 }
 
 /// Reads one stream. Its end may come anywhere: what has no empty line after it was not said.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Parser {
+    /// How much of a line, and of the data of a message, is kept, in bytes.
+    room: usize,
     /// The beginning of a line that has not ended.
     line: Vec<u8>,
+    /// That line is data, too long to be kept, and only what counts of it is.
+    skim: Option<Skim>,
     /// That line is too long to be kept.
     cut: bool,
     /// A line feed that comes next belongs to the line's end before it.
@@ -37,7 +43,32 @@ pub(crate) struct Parser {
     pub(crate) retry: Option<Duration>,
 }
 
+impl Default for Parser {
+    fn default() -> Self {
+        Self::with_room(limits::EVENT_BYTES)
+    }
+}
+
 impl Parser {
+    pub(crate) fn with_room(room: usize) -> Self {
+        Self {
+            room,
+            line: Vec::new(),
+            skim: None,
+            cut: false,
+            after_return: false,
+            lines: 0,
+            next: Message::default(),
+            retry: None,
+        }
+    }
+
+    /// Bytes that are kept of what has not ended.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn kept(&self) -> usize {
+        self.line.capacity() + self.next.data.capacity() + self.next.kind.capacity()
+    }
+
     /// Whether nothing has begun that has not ended.
     pub(crate) fn is_between(&self) -> bool {
         let Message { kind, data, damaged, .. } = &self.next;
@@ -69,13 +100,28 @@ impl Parser {
     }
 
     fn gather(&mut self, bytes: &[u8]) {
-        let room = limits::EVENT_BYTES.saturating_sub(self.line.len());
-        self.cut |= bytes.len() > room;
-        self.line.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if let Some(skim) = &mut self.skim {
+            return skim.read(bytes, &mut self.line);
+        }
+        let (fits, rest) = bytes.split_at(bytes.len().min(self.room.saturating_sub(self.line.len())));
+        self.line.extend_from_slice(fits);
+        if rest.is_empty() {
+            return;
+        }
+        // An object on several lines is left to whoever writes one so.
+        let Some(data) = self.line.strip_prefix(DATA).filter(|_| self.next.data.is_empty()) else {
+            self.cut = true;
+            return;
+        };
+        let (mut skim, mut line) = (Skim::new(self.room), DATA.to_vec());
+        skim.read(data, &mut line);
+        skim.read(rest, &mut line);
+        (self.line, self.skim) = (line, Some(skim));
     }
 
     fn end_line(&mut self) -> Option<Message> {
-        let (mut line, cut) = (std::mem::take(&mut self.line), std::mem::take(&mut self.cut));
+        let is_broken = self.skim.take().is_some_and(|skim| !skim.is_whole());
+        let (mut line, cut) = (std::mem::take(&mut self.line), std::mem::take(&mut self.cut) || is_broken);
         self.lines = self.lines.saturating_add(1);
         if self.lines == 1 && line.starts_with(BOM) {
             line.drain(..BOM.len());
@@ -90,7 +136,7 @@ impl Parser {
         let value = std::str::from_utf8(value).ok().filter(|_| !cut);
         let next = &mut self.next;
         match (name, value) {
-            (b"data", Some(value)) if next.data.len() + value.len() < limits::EVENT_BYTES => {
+            (b"data", Some(value)) if next.data.len() + value.len() < self.room => {
                 next.data.push_str(value);
                 next.data.push('\n');
             }

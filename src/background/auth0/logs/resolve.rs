@@ -28,35 +28,37 @@ impl State {
         if entry.date().is_none() || endings.contains(&Ending::Unclear) {
             self.note_trouble(Trouble::Unreadable, entry, round);
         }
-        let before = news.len();
-        let mut is_of_others = false;
+        // Ids beside whose access it was only add to that.
+        let is_named = endings.iter().any(|ending| matches!(ending, Ending::Of(_)));
+        let mut unnamed = 0;
         for ending in endings {
             match ending {
                 Ending::Of(parties) => self.end(&parties, at, news),
                 Ending::Token(jti) => self.tell(Revocation::identifier("jti", jti), at, news),
                 Ending::Unclear => self.cut_off_audiences(at, news),
-                Ending::Origin(id) => self.end_origin(&id, at, news),
+                Ending::Origin(id) => unnamed += u64::from(!self.end_origin(&id, at, news) && !is_named),
                 Ending::ClientGrant(id) => {
-                    is_of_others |= self.end_grant(Of::Clients, &id, at, news);
+                    unnamed += u64::from(!self.end_grant(Of::Clients, &id, at, news));
                 }
                 Ending::UserGrant(id) => {
-                    is_of_others |= self.end_grant(Of::Users, &id, at, news);
+                    unnamed += u64::from(!self.end_grant(Of::Users, &id, at, news));
                 }
             }
         }
-        if news.len() == before && !is_of_others {
+        if unnamed > 0 {
+            self.memory.unnamed = self.memory.unnamed.saturating_add(unnamed);
             self.note_trouble(Trouble::Unnamed, entry, round);
         }
     }
 
-    /// Ends the tokens of a grant, if it is known whose it was. Says whether it need not be known: where grants are listed,
+    /// Ends the tokens of a grant, if it is known whose it was. Says whether it was, or need not be: where grants are listed,
     /// one that is not there is for other audiences, or was made since.
     fn end_grant(&mut self, of: Of, id: &str, at: UnixTime, news: &mut Vec<Revocation>) -> bool {
-        match self.known.find(of, id).map(Parties::from) {
-            Some(parties) => self.end(&parties, at, news),
-            None => self.end_origin(id, at, news),
+        if let Some(parties) = self.known.find(of, id).map(Parties::from) {
+            self.end(&parties, at, news);
+            return true;
         }
-        self.plan.parts.lists(of)
+        self.end_origin(id, at, news) || self.plan.parts.lists(of)
     }
 
     /// Ends all tokens of these up to `at`, and by name what they are known to have received.
@@ -68,8 +70,9 @@ impl State {
         }
     }
 
-    /// Ends what is known to have come from a refresh token, session or grant.
-    fn end_origin(&mut self, id: &str, at: UnixTime, news: &mut Vec<Revocation>) {
+    /// Ends what is known to have come from a refresh token, session or grant. Says whether anything is.
+    fn end_origin(&mut self, id: &str, at: UnixTime, news: &mut Vec<Revocation>) -> bool {
+        let before = news.len();
         let (mut names, mut holders) = (Vec::new(), BTreeSet::new());
         for (jti, parties) in self.memory.exchanges.name_from(id, at) {
             names.extend(jti);
@@ -83,6 +86,7 @@ impl State {
         for parties in holders {
             self.tell(cut_off(&parties, at), at, news);
         }
+        news.len() > before
     }
 
     /// Where nothing narrower can be named.

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::meaning;
 use super::*;
 
 fn read<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Message>, Parser) {
@@ -92,6 +93,38 @@ fn memory_is_bounded_and_what_is_left_out_is_told() {
     }
     let comment = [b":".as_slice(), &long, b"\ndata: a\n\n"].concat();
     assert_eq!(shown(&comment), ["|a|-"], "a comment says nothing");
+}
+
+/// Whoever fills a profile fills no memory, and hides nothing of what the event says.
+#[test]
+fn a_long_event_says_what_a_short_one_would() {
+    let event = |metadata: &str, blocked: &str| {
+        let object = format!(r#"{{"user_metadata":{metadata},"user_id":"u","blocked":{blocked}}}"#);
+        let event = format!(
+            r#"{{"type":"user.updated","time":"2026-11-21T12:00:00Z","data":{{"object":{object}}}}}"#
+        );
+        format!("id: 7\nevent: user.updated\ndata: {{\"event\":{event},\"offset\":\"7\"}}\n\n")
+    };
+    let size = 12 * limits::EVENT_BYTES;
+    let many =
+        format!("[{}{{}}]", r#"{"user_id":"v","blocked":true,"event":{"type":"\"}"}},"#.repeat(size / 56));
+    let deep = format!("{}1{}", "[".repeat(size / 2), "]".repeat(size / 2));
+    for metadata in [format!("\"{}\"", "x".repeat(size)), many, deep] {
+        for blocked in ["true", "false", "null", "\"true\"", "true,\"user_id\":\"v\"", "}"] {
+            let (mut parser, mut told, text) = (Parser::default(), Vec::new(), event(&metadata, blocked));
+            for chunk in text.as_bytes().chunks(16 * 1024) {
+                parser.read(chunk, |message| told.push(message));
+                assert!(parser.kept() <= 3 * limits::EVENT_BYTES, "{}", parser.kept());
+            }
+            let short = &read([event("{}", blocked).as_bytes()]).0[0];
+            assert_eq!((told.len(), &told[0].id), (1, &short.id));
+            assert_eq!(
+                (meaning::of(&told[0]), told[0].damaged),
+                (meaning::of(short), blocked == "}"),
+                "{blocked}"
+            );
+        }
+    }
 }
 
 /// Where bytes are cut apart is chance.
