@@ -7,7 +7,7 @@ use tower_bearer::clock::{Clock, ManualClock, SystemClock};
 use tower_bearer::testing::{AuthorizationServer, RateLimit};
 use tower_bearer::{Auth0, ClientCredentials, FreshnessState, ResourceServer};
 
-use super::world::{AUDIENCE, NOW, POLL, World, at_once, builder, clock, issuer, token};
+use super::world::{AUDIENCE, NOW, PATIENCE, POLL, World, at_once, builder, clock, issuer, token};
 
 mod scripted;
 mod tenant;
@@ -48,7 +48,7 @@ fn cut_offs(world: &World) -> usize {
 pub(crate) async fn while_time_passes<T>(clock: &ManualClock, future: impl Future<Output = T>) -> T {
     let (mut future, patience) = (std::pin::pin!(future), SystemClock::new());
     loop {
-        assert!(patience.uptime() < Duration::from_secs(20), "waited in vain");
+        assert!(patience.uptime() < PATIENCE, "waited in vain");
         tokio::select! {
             biased;
             outcome = &mut future => return outcome,
