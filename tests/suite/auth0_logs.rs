@@ -11,9 +11,10 @@ use tower_bearer::testing::{Api, AuthorizationServer, Reply, Token, TokenProfile
 use tower_bearer::{Auth0, FreshnessState, ResourceServer};
 
 use super::auth0::{OTHER, base, date, machine, source, statuses, tenant};
+use super::auth0_events::until_in_time;
 use super::scripted::{Asked, Script, Scripted};
 use super::tenant_client::{BACK, administer, both, exchange, sign_in};
-use super::world::{AUDIENCE, NOW, POLL, World, builder, clock, issuer, token};
+use super::world::{AUDIENCE, NOW, PATIENCE, POLL, World, builder, clock, issuer, token};
 
 const USER: &str = "auth0|u1";
 
@@ -31,6 +32,11 @@ async fn watched(clock: &ManualClock) -> AuthorizationServer {
 
 async fn start(server: &AuthorizationServer, clock: &ManualClock, source: Auth0) -> ResourceServer {
     builder(server, clock).audience(OTHER).revocation(source.audience(OTHER)).start().await.unwrap()
+}
+
+/// For answers of megabytes: a page may take a quarter of this, in real time.
+fn unhurried(auth0: Auth0) -> Auth0 {
+    auth0.max_staleness(4 * PATIENCE)
 }
 
 async fn world_of(set: impl FnOnce(Auth0) -> Auth0) -> World {
@@ -493,10 +499,14 @@ impl Tenant {
     }
 
     async fn world(&self) -> (World, Scripted) {
+        self.world_of(only_logs).await
+    }
+
+    async fn world_of(&self, set: impl FnOnce(Auth0) -> Auth0) -> (World, Scripted) {
         let clock = clock();
         let issuer = issuer(&clock).await;
         let server = self.serve(&clock).await;
-        let api = start(&issuer, &clock, only_logs(source(&server.url))).await;
+        let api = start(&issuer, &clock, set(source(&server.url))).await;
         (World { issuer, clock, api }, server)
     }
 }
@@ -533,10 +543,10 @@ async fn trouble_keeps_what_is_known_and_says_so() {
         script.add("sdu", &json!({ "user_id": USER }), &world.clock);
         let feed = || world.api.health().issuers[0].feeds[0].clone();
         let is_told = || feed().last_error.is_some_and(|said| said.contains(expected));
-        world.patiently(world.until(|_| is_told() && feed().state == FreshnessState::Stale)).await;
+        until_in_time(&world, |_| is_told() && feed().state == FreshnessState::Stale).await;
         assert_eq!(statuses(&world, &tokens).await, [503, 503, 401, 503, 503], "{status} {body:?}");
         script.recover();
-        world.patiently(world.until(|world| world.feed_age().unwrap() < 10.0)).await;
+        until_in_time(&world, |world| world.feed_age().unwrap() < 10.0).await;
         assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200, 401], "{status} {body:?}");
     }
 }
@@ -663,7 +673,7 @@ async fn the_log_is_not_read_unless_it_is_asked_for() {
 async fn a_log_that_may_not_be_read_keeps_nothing_from_the_other_parts() {
     let long = Reply::status(200).body(vec![b' '; 33 * 1024 * 1024]);
     for (reply, expected) in [(Reply::status(403), "scope read:logs"), (long, "logs: the answer is larger")] {
-        let world = world_of(Auth0::logs).await;
+        let world = world_of(|auth0| unhurried(auth0).logs()).await;
         let token = machine(&world.issuer, "partner", AUDIENCE).await;
         world.poll().await;
         world.issuer.set_reply(&world.issuer.management_url("logs"), reply);
@@ -717,7 +727,7 @@ async fn a_page_has_no_more_entries_than_were_asked_for() {
 #[tokio::test]
 async fn a_page_that_is_too_large_is_read_entry_by_entry() {
     let script = Tenant::default();
-    let (world, server) = script.world().await;
+    let (world, server) = script.world_of(|auth0| only_logs(unhurried(auth0))).await;
     let tokens = five(&world.issuer);
     let large = json!({ "details": { "body": "x".repeat(20 * 1024 * 1024) } });
     script.add("s", &json!({}), &world.clock);
@@ -742,9 +752,9 @@ async fn asking_for_everything_takes_nothing_back_and_keeps_the_checkpoint() {
     world.poll().await;
     // Three failures in a row, and the next question is for everything.
     script.fail(500, None);
-    world.patiently(world.until(|world| world.feed_age().unwrap() > 31.0)).await;
+    until_in_time(&world, |world| world.feed_age().unwrap() > 31.0).await;
     script.recover();
-    world.patiently(world.until(|world| world.feed_age().unwrap() < 10.0)).await;
+    until_in_time(&world, |world| world.feed_age().unwrap() < 10.0).await;
     assert_eq!(statuses(&world, &tokens).await, THE_USER);
     let beginnings = server.asked().iter().filter(|asked| asked.query.contains("sort=date%3A-1")).count();
     assert_eq!(beginnings, 1, "the checkpoint stays");

@@ -114,6 +114,7 @@ const TABLE: [Row; 18] = [
 ];
 
 struct Server {
+    url: String,
     iss: String,
     clock: ManualClock,
     manner: Mutex<Manner>,
@@ -273,6 +274,7 @@ async fn world(within: Duration) -> (World, Arc<Server>) {
     let listener = socket.listen(64).unwrap();
     let url = format!("http://{}/revocations", listener.local_addr().unwrap());
     let server = Arc::new(Server {
+        url: url.clone(),
         iss: minter.issuer().to_owned(),
         clock: clock.clone(),
         manner: Mutex::new(Manner::Good),
@@ -368,6 +370,26 @@ async fn endures(Row { manner, words, bytes, questions }: Row) {
 async fn no_lie_revives_a_token_or_keeps_news_fresh() {
     for row in TABLE {
         endures(row).await;
+    }
+}
+
+/// A whole state is waited for as long as the transport says, be it less than by default.
+#[tokio::test]
+async fn the_first_answer_is_given_up_in_the_time_of_the_transport() {
+    let (world, server) = world(2 * PATIENCE).await;
+    server.behave(Manner::Silent);
+    let feed = || Feed::new(&*server.url).poll_interval(POLL).max_staleness(STALE_AFTER);
+    let patience = SystemClock::new();
+    loop {
+        let builder = builder(&world.issuer, &world.clock).transport(Transport::new().total_timeout(QUICK));
+        let start = SystemClock::new();
+        let error = builder.revocation(feed()).start().await.unwrap_err();
+        assert!(error.to_string().contains(IN_VAIN), "{error}");
+        // The default is 10 s; on a busy machine it takes several attempts to see the difference.
+        if start.uptime() < Duration::from_secs(5) {
+            break;
+        }
+        assert!(patience.uptime() < PATIENCE, "{:?}", start.uptime());
     }
 }
 
