@@ -10,6 +10,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use tower::{Layer, Service, service_fn};
@@ -17,6 +18,8 @@ use tower_bearer::testing::{AuthorizationServer, Token};
 use tower_bearer::{Algorithm, Feed, Protected, ResourceServer, Tenants, any_token, scope};
 
 const AUDIENCE: &str = "https://api.example.com/";
+/// No news come in while it is counted, however long that takes.
+const HOUR: Duration = Duration::from_secs(3600);
 
 thread_local! {
     static COUNT: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
@@ -83,7 +86,7 @@ async fn refusing_early_costs_the_answer_and_nothing_else() {
         .issuer(server.issuer())
         .audience(AUDIENCE)
         .allow_loopback_http()
-        .revocation(Feed::new(server.feed_url()))
+        .revocation(Feed::new(server.feed_url()).max_staleness(HOUR))
         .tenants(Tenants::matching("https://{tenant}.example.com/"))
         .audience(AUDIENCE)
         .without_revocation()
@@ -154,7 +157,7 @@ async fn a_token_costs_little_at_first_and_nothing_when_it_comes_again() {
         .issuer(server.issuer())
         .audience(AUDIENCE)
         .allow_loopback_http()
-        .revocation(Feed::new(server.feed_url()))
+        .revocation(Feed::new(server.feed_url()).max_staleness(HOUR))
         // So little that the store is in one piece, whose lists are not made anew for each token.
         .verdict_cache(200_000)
         .start()

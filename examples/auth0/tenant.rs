@@ -31,8 +31,6 @@ pub(crate) struct Tenant {
     pub(crate) poll_interval: Duration,
     pub(crate) logs: bool,
     pub(crate) events: bool,
-    /// Beyond the poll interval: until an act is expected to be told of.
-    pub(crate) patience: Duration,
     http: reqwest::Client,
     /// That in process, whose users sign in by themselves.
     server: Option<AuthorizationServer>,
@@ -87,7 +85,6 @@ impl Tenant {
             poll_interval: Duration::from_secs(1),
             logs: true,
             events: true,
-            patience: Duration::from_secs(5),
             http: client(),
             server: Some(server),
         })
@@ -124,8 +121,6 @@ impl Tenant {
             poll_interval: Duration::from_secs(poll),
             logs,
             events,
-            // How long a tenant takes to tell is promised nowhere.
-            patience: Duration::from_secs(120),
             http: client(),
             server: None,
         })

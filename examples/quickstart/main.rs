@@ -22,7 +22,7 @@ const AUDIENCE: &str = "https://api.example.com/calendar/v1/";
 const CLIENT: &str = "calendar-app";
 const SECRET: &str = "a secret of the calendar app";
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-const MAX_STALENESS: Duration = Duration::from_millis(1500);
+const MAX_STALENESS: Duration = Duration::from_secs(4);
 
 #[tokio::main]
 async fn main() -> ExitCode {

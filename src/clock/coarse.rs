@@ -62,11 +62,18 @@ mod tests {
     fn a_tick_behind_at_most_and_asleep_no_longer_than_a_look() {
         let clock = SystemClock::new();
         let tick = Duration::from_millis(100);
-        for _ in 0..1000 {
+        // A virtual machine that is kept from running may lose a tick: then it is looked at again.
+        let is_behind = || {
             let (wall, uptime) = (clock.wall(), clock.uptime());
             let now = clock.now();
-            assert!(now.uptime <= clock.uptime() && now.uptime + tick >= uptime, "{now:?}, {uptime:?}");
-            assert!(now.wall <= clock.wall() && now.wall.plus(tick) >= wall, "{now:?}, {wall:?}");
+            assert!(
+                now.uptime <= clock.uptime() && now.wall <= clock.wall(),
+                "{now:?}, {wall:?}, {uptime:?}"
+            );
+            now.uptime + tick < uptime || now.wall.plus(tick) < wall
+        };
+        while (0..1000).any(|_| is_behind()) {
+            assert!(clock.uptime() < Duration::from_secs(60), "{:?}, {:?}", clock.now(), clock.uptime());
         }
         let (_, before) = now();
         let slept = 3_600_000_000_000;

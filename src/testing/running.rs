@@ -14,10 +14,13 @@ const BACKLOG: u32 = 1024;
 
 /// A socket bound to `port` of the loopback address; 0 means any.
 ///
-/// While it does not listen, clients are refused and nobody else can take the port.
+/// While it does not listen, clients are refused and nobody else can take the port. On Linux there may be a second one
+/// beside one that listens.
 pub(super) fn bind(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_reuseport(true)?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     Ok(socket)
 }

@@ -33,8 +33,10 @@ struct Life {
 impl Life {
     async fn stop(&mut self, port: u16) {
         if let Some(running) = self.running.take() {
+            // Before the port is free, where that is possible: somebody else could take it in between.
+            let held = bind(port).ok();
             running.stop().await;
-            self.held = bind(port).ok();
+            self.held = held.or_else(|| bind(port).ok());
         }
     }
 }

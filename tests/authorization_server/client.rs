@@ -11,6 +11,9 @@ use tower_bearer::Algorithm::ES256;
 use tower_bearer::clock::{Clock, ManualClock, SystemClock, UnixTime};
 use tower_bearer::testing::{AuthorizationServer, AuthorizationServerBuilder};
 
+/// Longer than anything here takes on a busy machine; nobody who passes waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
 /// An answer, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -55,7 +58,7 @@ pub(crate) fn client() -> Client {
     static MADE: OnceLock<Client> = OnceLock::new();
     let make = || {
         let builder = Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
-        builder.timeout(Duration::from_secs(30)).build().unwrap()
+        builder.timeout(PATIENCE).build().unwrap()
     };
     MADE.get_or_init(make).clone()
 }
@@ -109,7 +112,7 @@ pub(crate) async fn held(
 pub(crate) async fn until(condition: impl Fn() -> bool) {
     let patience = SystemClock::new();
     while !condition() {
-        assert!(patience.uptime() < Duration::from_secs(20), "waited in vain");
+        assert!(patience.uptime() < PATIENCE, "waited in vain");
         patience.sleep(Duration::from_millis(1)).await;
     }
 }

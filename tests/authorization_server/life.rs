@@ -7,7 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use tower_bearer::clock::{Clock, SystemClock};
 use tower_bearer::testing::{Reply, Token};
 
-use crate::client::{client, get, held, poll_url, read, start, start_at_1000, try_send};
+use crate::client::{PATIENCE, client, get, held, poll_url, read, start, start_at_1000, try_send};
 
 #[tokio::test]
 async fn stopped_means_refused_and_restarted_means_as_before() {
@@ -17,11 +17,17 @@ async fn stopped_means_refused_and_restarted_means_as_before() {
     let poll = poll_url(&server, &read(&server, "").await);
     let held = held(client().get(&poll), &clock).await;
 
-    let stopwatch = SystemClock::new();
-    server.stop().await;
-    server.stop().await;
-    assert!(held.await.unwrap().is_err(), "open connections are closed");
-    assert!(stopwatch.uptime() < Duration::from_secs(5), "nothing is waited for");
+    let stopped = async {
+        server.stop().await;
+        server.stop().await;
+        held.await.unwrap()
+    };
+    // The clock stands still: whoever waited for the question that is held would wait for ever.
+    let held = tokio::select! {
+        held = stopped => held,
+        () = SystemClock::new().sleep(PATIENCE) => panic!("something is waited for"),
+    };
+    assert!(held.is_err(), "open connections are closed");
     for _ in 0..3 {
         assert!(try_send(client().get(&jwks)).await.unwrap_err().is_connect());
     }
@@ -36,6 +42,33 @@ async fn stopped_means_refused_and_restarted_means_as_before() {
         server.restart().await.unwrap();
         assert_eq!(get(&jwks).await.status, 200);
     }
+}
+
+/// Not even while it stops can it go to somebody else.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn its_port_stays_its_own() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let server = start().await;
+    let address = server.issuer().strip_prefix("http://").unwrap().parse().unwrap();
+    let over = Arc::new(AtomicBool::new(false));
+    let ended = Arc::clone(&over);
+    let greedy = std::thread::spawn(move || {
+        let take = || tokio::net::TcpSocket::new_v4().unwrap().bind(address).is_ok();
+        let mut taken = 0;
+        while !ended.load(Ordering::SeqCst) {
+            taken += usize::from(take());
+        }
+        taken
+    });
+    for _ in 0..100 {
+        server.stop().await;
+        server.restart().await.unwrap();
+    }
+    over.store(true, Ordering::SeqCst);
+    assert_eq!(greedy.join().unwrap(), 0, "times it was taken");
 }
 
 #[tokio::test]

@@ -66,11 +66,14 @@ impl Ask {
         let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
         let head = format!("{method} {target} HTTP/1.1\r\n{host}Connection: {connection}\r\n{lines}\r\n");
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(body.as_bytes()).await?;
+        let sent = stream.write_all((head + &body).as_bytes()).await;
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        Answer::parse(&answer).ok_or_else(|| io::Error::other("no HTTP answer"))
+        // Whoever answers before it has read everything may close so fast that the end is an error.
+        let ended = stream.read_to_end(&mut answer).await;
+        match Answer::parse(&answer) {
+            Some(answer) => Ok(answer),
+            None => sent.and(ended).and_then(|_| Err(io::Error::other("no HTTP answer"))),
+        }
     }
 }
 

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tower_bearer::clock::{Clock as _, SystemClock};
 
 use crate::client::Ask;
 use crate::process::{Dir, Gateway};
 use crate::rng::Rng;
-use crate::setup::{AUDIENCE, ROUTES, authorization_server, listeners, token, until};
+use crate::setup::{AUDIENCE, ROUTES, authorization_server, listeners, token, until, within};
 use crate::upstream::Upstream;
 
 const ROUNDS: usize = 12;
@@ -22,7 +23,7 @@ async fn no_restart_lets_a_token_in_that_was_refused() {
     let keys = Ask::get("/jwks.json").of(port).await.body;
     let config = format!(
         "{}[[issuer]]\nurl = '{}'\naudience = ['{AUDIENCE}']\nallow_loopback_http = true\nkeys_file = 'keys.json'\n\
-         [issuer.revocation]\nsource = 'feed'\nurl = '{}'\npoll_interval = '10ms'\nsnapshot = 'state/kept.bin'\n{ROUTES}",
+         [issuer.revocation]\nsource = 'feed'\nurl = '{}'\npoll_interval = '10ms'\nmax_staleness = '1h'\nsnapshot = 'state/kept.bin'\n{ROUTES}",
         listeners(upstream.port),
         server.issuer(),
         server.feed_url(),
@@ -54,19 +55,28 @@ async fn no_restart_lets_a_token_in_that_was_refused() {
                 SystemClock::new().sleep(pause).await;
             }
         };
+        let (count, mut counted) = watch::channel(0);
         let asking = async {
             loop {
                 for (_, token) in &tokens {
-                    if Ask::get("/events").bearer(token).of(gateway.port).await.status == 401 {
-                        refused.insert(token.clone());
+                    if Ask::get("/events").bearer(token).of(gateway.port).await.status == 401
+                        && refused.insert(token.clone())
+                    {
+                        count.send_modify(|count| *count += 1);
                     }
                 }
             }
         };
-        let moment = Duration::from_micros(moments.below(pause.as_micros() as usize * TOKENS * 3 / 2) as u64);
+        // How many are refused before the end, and the moment after that, are drawn: on no machine too few are.
+        let enough = moments.below(TOKENS + 1);
+        let moment = Duration::from_micros(moments.below(5000) as u64);
+        let ending = async {
+            within("refusals", counted.wait_for(|count| *count >= enough)).await.unwrap();
+            SystemClock::new().sleep(moment).await;
+        };
         tokio::select! {
             () = async { tokio::join!(revoking, asking); } => {}
-            () = SystemClock::new().sleep(moment) => {}
+            () = ending => {}
         }
         dir = gateway.kill().await;
         server.stop().await;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tower_bearer::testing::Reply;
 
 use crate::client::Ask;
 use crate::process::{Dir, Gateway};
@@ -218,7 +217,7 @@ async fn what_is_known_is_shown() {
     assert_eq!(page.value(&of("revocation_usable")), 1.0);
     assert!(!page.text.contains("would_refuse_total{"), "nothing is on trial");
 
-    setup.server.set_reply(&setup.server.feed_url(), Reply::status(500));
+    setup.break_feed().await;
     until("staleness", async || Scrape::of(&setup.gateway).await.value(&state("stale")) == 1.0).await;
     let page = Scrape::of(&setup.gateway).await;
     assert_eq!(["unknown", "fresh", "expired"].map(|other| page.value(&state(other))), [0.0; 3]);

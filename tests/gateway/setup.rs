@@ -4,9 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use serde_json::Value;
 use tower_bearer::Algorithm;
 use tower_bearer::clock::{Clock as _, SystemClock};
-use tower_bearer::testing::{AuthorizationServer, Token};
+use tower_bearer::testing::{AuthorizationServer, Reply, Token};
 
 use crate::client::{Answer, Ask};
 use crate::process::{Gateway, PATIENCE};
@@ -50,6 +51,21 @@ impl Setup {
         until("readiness", async || Ask::get("/readyz").of(self.gateway.admin).await.status == 200).await;
     }
 
+    /// The first source in health.
+    pub(crate) async fn source(&self) -> Value {
+        Ask::get("/status").of(self.gateway.admin).await.json()["issuers"][0]["feeds"][0].clone()
+    }
+
+    /// Lets the feed fail, and returns once the gateway has met that: it asks one question after the other, so that no
+    /// good answer is on its way then.
+    pub(crate) async fn break_feed(&self) {
+        self.server.set_reply(&self.server.feed_url(), Reply::status(500));
+        until("the failure", async || {
+            self.source().await["last_error"].as_str().is_some_and(|error| error.contains("500"))
+        })
+        .await;
+    }
+
     pub(crate) async fn ask(&self, ask: Ask) -> Answer {
         ask.of(self.gateway.port).await
     }
@@ -88,13 +104,11 @@ pub(crate) fn issuer(server: &AuthorizationServer) -> String {
 
 /// Polls until it is so.
 pub(crate) async fn until(what: impl fmt::Display, mut is_so: impl AsyncFnMut() -> bool) {
-    for _ in 0..1000 {
-        if is_so().await {
-            return;
-        }
-        SystemClock::new().sleep(Duration::from_millis(20)).await;
+    let clock = SystemClock::new();
+    while !is_so().await {
+        assert!(clock.uptime() < PATIENCE, "still waiting for {what}");
+        clock.sleep(Duration::from_millis(20)).await;
     }
-    panic!("still waiting for {what}");
 }
 
 /// Fails where it takes too long.

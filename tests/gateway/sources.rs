@@ -3,7 +3,7 @@
 use serde_json::json;
 use tower_bearer::Algorithm;
 use tower_bearer::clock::{Clock as _, SystemClock};
-use tower_bearer::testing::{AuthorizationServer, AuthorizationServerBuilder, Reply};
+use tower_bearer::testing::{AuthorizationServer, AuthorizationServerBuilder};
 
 use crate::client::Ask;
 use crate::process::{Dir, Gateway};
@@ -14,11 +14,6 @@ async fn with(server: AuthorizationServer, dir: Dir, settings: &str) -> Setup {
     let upstream = Upstream::start().await;
     let config = format!("{}{}{settings}\n{ROUTES}", listeners(upstream.port), issuer(&server));
     Setup { gateway: Gateway::start_in(dir, &config).await, server, upstream }
-}
-
-/// The first source in health.
-async fn source(setup: &Setup) -> serde_json::Value {
-    Ask::get("/status").of(setup.gateway.admin).await.json()["issuers"][0]["feeds"][0].clone()
 }
 
 #[tokio::test]
@@ -52,8 +47,8 @@ async fn sources_are_asked_with_the_credentials_of_files() {
         setup.ready().await;
         assert!(!setup.gateway.log().contains("the secret"), "{settings}");
         let without = with(setup.server, Dir::new(), "").await;
-        until("a refusal", async || source(&without).await["last_error"].is_string()).await;
-        let error = source(&without).await["last_error"].as_str().unwrap().to_owned();
+        until("a refusal", async || without.source().await["last_error"].is_string()).await;
+        let error = without.source().await["last_error"].as_str().unwrap().to_owned();
         assert!(error.contains("401"), "{settings}: {error}");
     }
 }
@@ -66,7 +61,7 @@ async fn entries_are_understood_as_it_is_said() {
     server.publish(json!({ "tenant": "t-1", "issued_before": exp - 3000, "exp": exp }));
     server.publish(json!({ "sub": "x", "exp": exp }));
     let setup = with(server, Dir::new(), "").await;
-    until("an entry that is not understood", async || source(&setup).await["last_error"].is_string()).await;
+    until("an entry that is not understood", async || setup.source().await["last_error"].is_string()).await;
 
     let settings =
         "identifiers = ['device_id', 'other']\nclaims = ['tenant', 'another']\nignore_unknown_entries = true";
@@ -78,14 +73,14 @@ async fn entries_are_understood_as_it_is_said() {
     {
         assert_eq!(setup.get("/events", &of(claim, value)).await.status, status, "{claim} {value}");
     }
-    assert_eq!(source(&setup).await["ignored"], 1);
+    assert_eq!(setup.source().await["ignored"], 1);
 }
 
 #[tokio::test]
 async fn unsigned_pages_are_refused_where_signed_ones_are_demanded() {
     let setup = with(authorization_server().await, Dir::new(), "signed = true").await;
-    until("a refusal", async || source(&setup).await["last_error"].is_string()).await;
-    assert!(source(&setup).await["last_error"].as_str().unwrap().contains("not signed"));
+    until("a refusal", async || setup.source().await["last_error"].is_string()).await;
+    assert!(setup.source().await["last_error"].as_str().unwrap().contains("not signed"));
     setup.server.sign_feed(true);
     setup.ready().await;
 }
@@ -95,8 +90,8 @@ async fn stale_news_are_admitted_until_they_expire() {
     let settings = "max_staleness = '300ms'\nexpires_after = '400ms'\nwhen_stale = 'admit'";
     let setup = with(authorization_server().await, Dir::new(), settings).await;
     setup.ready().await;
-    setup.server.set_reply(&setup.server.feed_url(), Reply::status(500));
-    until("the end", async || source(&setup).await["state"] == "expired").await;
+    setup.break_feed().await;
+    until("the end", async || setup.source().await["state"] == "expired").await;
     assert_eq!(setup.get("/events", &setup.token("read:events")).await.status, 503);
     until("the log", async || setup.gateway.log().contains("revocations have expired")).await;
 }
@@ -116,7 +111,7 @@ async fn an_issuer_may_have_several_sources() {
     let dir = Dir::new();
     let list = dir.path("sessions");
     let setup = Setup { gateway: Gateway::start_in(dir, &config).await, server, upstream };
-    until("the feed", async || source(&setup).await["state"] == "fresh").await;
+    until("the feed", async || setup.source().await["state"] == "fresh").await;
     assert_eq!(Ask::get("/readyz").of(setup.gateway.admin).await.status, 503, "there is no list yet");
     std::fs::write(list, "s-1\n").unwrap();
     setup.ready().await;

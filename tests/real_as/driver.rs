@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::api::PATIENCE;
 use crate::process::RealServer;
 
 pub(crate) const RESOURCES: [(&str, &str); 4] = [
@@ -249,7 +250,7 @@ fn keep(response: &Response, cookies: &mut Cookies) {
 #[expect(clippy::disallowed_methods, reason = "the one place where this test opens connections")]
 pub(crate) fn http() -> reqwest::Client {
     let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-    builder.pool_max_idle_per_host(0).timeout(std::time::Duration::from_secs(30)).build().unwrap()
+    builder.pool_max_idle_per_host(0).timeout(PATIENCE).build().unwrap()
 }
 
 async fn json(request: RequestBuilder) -> (u16, Value) {

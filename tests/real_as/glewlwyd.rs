@@ -3,10 +3,8 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use serde_json::{Value, json};
@@ -14,6 +12,7 @@ use tower_bearer::{Builder, Complete, Polled, Profile, RejectionKind, ResourceSe
 
 use crate::api::{accepts, comes_to_refuse, refuses, within};
 use crate::driver;
+use crate::process::hold;
 
 #[path = "../../docs/authorization-servers/glewlwyd/disabled.rs"]
 mod disabled;
@@ -30,7 +29,6 @@ const REQUIRE: &str = "TOWER_BEARER_REQUIRE_GLEWLWYD";
 const RESOURCE: &str = "https://api.example.test/";
 /// What stands in `aud` where no resource was asked for: the scopes.
 const SCOPE: &str = "read:events";
-const START: Duration = Duration::from_secs(30);
 
 /// As the page has it.
 fn glewlwyd(issuer: &str, audience: &str, database: Disabled) -> Builder<Complete> {
@@ -75,7 +73,8 @@ impl Server {
             Command::new("sqlite3").arg(&database).stdin(fs::File::open(NEEDED[3]).unwrap()).status();
         assert!(tables.unwrap().success());
         // It cannot be told to take a free port and say which.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let held = hold(0);
+        let port = held.local_addr().unwrap().port();
         let settings = folder.join("glewlwyd.conf");
         fs::write(&settings, configuration(port, &database)).unwrap();
         let child = Command::new("glewlwyd")
@@ -87,7 +86,7 @@ impl Server {
             .unwrap();
         let server =
             Self { http: driver::http(), base: format!("http://127.0.0.1:{port}/api"), folder, child };
-        within(START, "glewlwyd answers", async || {
+        within("glewlwyd answers", async || {
             server.http.get(format!("{}/auth/", server.base)).send().await.ok()
         })
         .await;

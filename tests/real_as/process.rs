@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 const REQUIRE: &str = "TOWER_BEARER_REQUIRE_REAL_AS";
 
 /// A running authorization server; it ends when this is dropped, or when the test process does.
@@ -106,6 +107,14 @@ impl Drop for RealServer {
             eprintln!("server.mjs said: {}", self.log.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
+}
+
+/// A port where nobody listens, and that nobody else is given: `port`, or any if that is 0. Whoever names it may listen there.
+pub(crate) fn hold(port: u16) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(([127, 0, 0, 1], port).into()).unwrap();
+    socket
 }
 
 fn first_line(stdout: impl Read + Send + 'static) -> mpsc::Receiver<String> {

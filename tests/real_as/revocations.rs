@@ -3,7 +3,7 @@
 use tower_bearer::RejectionKind;
 use tower_bearer::clock::{Clock, SystemClock};
 
-use crate::api::{self, SOON, accepts, comes_to_refuse, refuses, within};
+use crate::api::{self, accepts, comes_to_refuse, refuses, within};
 use crate::driver::{self, BOTH, Driver, ES256, RS256};
 use crate::process;
 
@@ -88,7 +88,7 @@ async fn an_administrator_ends_what_a_client_holds_and_later_tokens_are_accepted
 
     let cut_off = entry["issued_before"].as_i64().unwrap();
     let next_second = async || (SystemClock::new().wall().as_secs() > cut_off).then_some(());
-    within(SOON, "the second after the cut-off", next_second).await;
+    within("the second after the cut-off", next_second).await;
     let fresh = driver.machine(RS256, BOTH).await;
     accepts(&api, &fresh).await;
     refuses(&api, &ended, RejectionKind::Revoked).await;

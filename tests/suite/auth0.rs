@@ -9,6 +9,7 @@ use tower_bearer::clock::{Clock, ManualClock};
 use tower_bearer::testing::{Api, AuthorizationServer, ClientAuthentication, RateLimit, Reply, TokenProfile};
 use tower_bearer::{Auth0, ClientCredentials, FreshnessState, RejectionKind as Kind, StartError};
 
+use super::auth0_events::until_in_time;
 use super::folder::Folder;
 use super::scripted::{Asked, Script, Scripted};
 use super::tenant_client::{self, BACK, text};
@@ -297,11 +298,11 @@ async fn no_trouble_takes_anything_back() {
             let url = world.issuer.management_url(path);
             world.issuer.set_reply(&url, reply.clone());
             let state = |world: &World| world.api.health().issuers[0].feeds[0].state;
-            world.patiently(world.until(|world| state(world) == FreshnessState::Stale)).await;
+            until_in_time(&world, |world| state(world) == FreshnessState::Stale).await;
             assert!(world.last_error().unwrap().contains(path), "{:?}", world.last_error());
             assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 503], "{path} {reply:?}");
             world.issuer.clear_reply(&url);
-            world.patiently(world.until(|world| world.feed_age().unwrap() < 10.0)).await;
+            until_in_time(&world, |world| world.feed_age().unwrap() < 10.0).await;
             assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200], "{path} {reply:?}");
         }
     }

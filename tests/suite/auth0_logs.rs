@@ -10,11 +10,11 @@ use tower_bearer::testing::{Api, AuthorizationServer, RateLimit, Reply, Token, T
 use tower_bearer::{Auth0, FreshnessState, ResourceServer};
 
 use super::auth0::{OTHER, base, call, date, machine, source, statuses, tenant};
-use super::auth0_events::while_time_passes;
+use super::auth0_events::{until_in_time, while_time_passes};
 use super::folder::Folder;
 use super::scripted::{Asked, Script, Scripted};
 use super::tenant_client::{BACK, administer, both, exchange, sign_in};
-use super::world::{AUDIENCE, NOW, POLL, World, builder, clock, issuer, token};
+use super::world::{AUDIENCE, NOW, PATIENCE, POLL, World, builder, clock, issuer, token};
 
 const USER: &str = "auth0|u1";
 
@@ -32,6 +32,11 @@ async fn watched(clock: &ManualClock) -> AuthorizationServer {
 
 async fn start(server: &AuthorizationServer, clock: &ManualClock, source: Auth0) -> ResourceServer {
     builder(server, clock).audience(OTHER).revocation(source.audience(OTHER)).start().await.unwrap()
+}
+
+/// For answers of megabytes: a page may take a quarter of this, in real time.
+fn unhurried(auth0: Auth0) -> Auth0 {
+    auth0.max_staleness(4 * PATIENCE)
 }
 
 async fn world_of(set: impl FnOnce(Auth0) -> Auth0) -> World {
@@ -475,10 +480,14 @@ impl Tenant {
     }
 
     async fn world(&self) -> (World, Scripted) {
+        self.world_of(only_logs).await
+    }
+
+    async fn world_of(&self, set: impl FnOnce(Auth0) -> Auth0) -> (World, Scripted) {
         let clock = clock();
         let issuer = issuer(&clock).await;
         let server = self.serve(&clock).await;
-        let api = start(&issuer, &clock, only_logs(source(&server.url))).await;
+        let api = start(&issuer, &clock, set(source(&server.url))).await;
         (World { issuer, clock, api }, server)
     }
 }
@@ -515,10 +524,10 @@ async fn trouble_keeps_what_is_known_and_says_so() {
         script.add("sdu", &json!({ "user_id": USER }), &world.clock);
         let feed = || world.api.health().issuers[0].feeds[0].clone();
         let is_told = || feed().last_error.is_some_and(|said| said.contains(expected));
-        world.patiently(world.until(|_| is_told() && feed().state == FreshnessState::Stale)).await;
+        until_in_time(&world, |_| is_told() && feed().state == FreshnessState::Stale).await;
         assert_eq!(statuses(&world, &tokens).await, [503, 503, 401, 503, 503], "{status} {body:?}");
         script.recover();
-        world.patiently(world.until(|world| world.feed_age().unwrap() < 10.0)).await;
+        until_in_time(&world, |world| world.feed_age().unwrap() < 10.0).await;
         assert_eq!(statuses(&world, &tokens).await, [401, 401, 401, 200, 401], "{status} {body:?}");
     }
 }
@@ -605,11 +614,11 @@ async fn a_burst_is_read_without_the_pauses_between_polls() {
 /// What the tenant's rate limit leaves for later is read later, by a start too.
 #[tokio::test]
 async fn a_long_log_is_read_as_fast_as_the_rate_limit_allows() {
-    let folder = Folder::new("auth0-limited");
+    let folder = Folder::new();
     let clock = clock();
     let server = watched(&clock).await;
     server.write_log("s", json!({}));
-    let source = || only_logs(source(&base(&server))).snapshot(folder.0.join("auth0.bin"));
+    let source = || only_logs(source(&base(&server))).snapshot(folder.join("auth0.bin"));
     drop(start(&server, &clock, source()).await);
     let tokens = five(&server);
     for _ in 0..6000 {
@@ -619,7 +628,7 @@ async fn a_long_log_is_read_as_fast_as_the_rate_limit_allows() {
     // What the snapshot says is too old to be relied on.
     clock.advance(Duration::from_secs(60));
     server.set_rate_limit(RateLimit::new(1, 10));
-    let api = while_time_passes(&clock, start(&server, &clock, source())).await;
+    let api = while_time_passes(&server, &clock, start(&server, &clock, source())).await;
     let world = World { issuer: server, clock, api };
     assert_eq!((statuses(&world, &tokens).await, world.last_error()), (THE_USER.to_vec(), None));
 }
@@ -627,7 +636,7 @@ async fn a_long_log_is_read_as_fast_as_the_rate_limit_allows() {
 /// What later entries refer to is read again: a few thousand entries before the checkpoint, and nothing that is gone.
 #[tokio::test]
 async fn exchanges_are_known_after_a_restart() {
-    let folder = Folder::new("auth0-again");
+    let folder = Folder::new();
     let details = |number: usize| {
         let exchange = json!({ "access_token_jti": format!("t-{number}"), "refresh_token": { "session_id": format!("s-{number}") } });
         json!({ "client_id": "app", "user_id": format!("auth0|u{number}"), "audience": AUDIENCE, "details": exchange })
@@ -640,7 +649,7 @@ async fn exchanges_are_known_after_a_restart() {
         let server = issuer(&clock).await;
         let tenant = script.serve(&clock).await;
         let start = async || {
-            let source = only_logs(source(&tenant.url)).snapshot(folder.0.join(format!("{number}.bin")));
+            let source = only_logs(source(&tenant.url)).snapshot(folder.join(format!("{number}.bin")));
             let api = start(&server, &clock, source).await;
             World { issuer: server.clone(), clock: clock.clone(), api }
         };
@@ -677,11 +686,11 @@ async fn exchanges_are_known_after_a_restart() {
 /// What is only read again is no hole where it is gone.
 #[tokio::test]
 async fn exchanges_that_the_log_no_longer_has_end_nothing() {
-    let folder = Folder::new("auth0-not-again");
+    let folder = Folder::new();
     let clock = clock();
     let server = watched(&clock).await;
     server.write_log("s", json!({}));
-    let source = || only_logs(source(&base(&server))).snapshot(folder.0.join("auth0.bin"));
+    let source = || only_logs(source(&base(&server))).snapshot(folder.join("auth0.bin"));
     let world = async || {
         let api = start(&server, &clock, source()).await;
         World { issuer: server.clone(), clock: clock.clone(), api }
@@ -803,7 +812,7 @@ async fn the_log_is_not_read_unless_it_is_asked_for() {
 async fn a_log_that_may_not_be_read_keeps_nothing_from_the_other_parts() {
     let long = Reply::status(200).body(vec![b' '; 33 * 1024 * 1024]);
     for (reply, expected) in [(Reply::status(403), "scope read:logs"), (long, "logs: the answer is larger")] {
-        let world = world_of(Auth0::logs).await;
+        let world = world_of(|auth0| unhurried(auth0).logs()).await;
         let token = machine(&world.issuer, "partner", AUDIENCE).await;
         world.poll().await;
         world.issuer.set_reply(&world.issuer.management_url("logs"), reply);
@@ -857,7 +866,7 @@ async fn a_page_has_no_more_entries_than_were_asked_for() {
 #[tokio::test]
 async fn a_page_that_is_too_large_is_read_entry_by_entry() {
     let script = Tenant::default();
-    let (world, server) = script.world().await;
+    let (world, server) = script.world_of(|auth0| only_logs(unhurried(auth0))).await;
     let tokens = five(&world.issuer);
     let large = json!({ "details": { "body": "x".repeat(20 * 1024 * 1024) } });
     script.add("s", &json!({}), &world.clock);
@@ -882,9 +891,9 @@ async fn asking_for_everything_takes_nothing_back_and_keeps_the_checkpoint() {
     world.poll().await;
     // Three failures in a row, and the next question is for everything.
     script.fail(500, None);
-    world.patiently(world.until(|world| world.feed_age().unwrap() > 31.0)).await;
+    until_in_time(&world, |world| world.feed_age().unwrap() > 31.0).await;
     script.recover();
-    world.patiently(world.until(|world| world.feed_age().unwrap() < 10.0)).await;
+    until_in_time(&world, |world| world.feed_age().unwrap() < 10.0).await;
     assert_eq!(statuses(&world, &tokens).await, THE_USER);
     let beginnings = server.asked().iter().filter(|asked| asked.query.contains("sort=date%3A-1")).count();
     assert_eq!(beginnings, 1, "the checkpoint stays");

@@ -102,7 +102,7 @@ impl Setup {
         let source = if is_kept { source.snapshot(&self.snapshot) } else { source };
         let clock = &self.clock.clock;
         let builder = builder(&self.server, clock).revocation(source).clock(self.clock.clone());
-        let api: ResourceServer = while_time_passes(clock, builder.start()).await.unwrap();
+        let api: ResourceServer = while_time_passes(&self.server, clock, builder.start()).await.unwrap();
         World { issuer: self.server.clone(), clock: clock.clone(), api }
     }
 

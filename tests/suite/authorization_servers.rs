@@ -19,7 +19,7 @@ use tower_bearer::{
 };
 
 use super::folder::Folder;
-use super::world::{AUDIENCE, NOW, ask, clock, issuer, request, serve};
+use super::world::{AUDIENCE, NOW, PATIENCE, ask, clock, issuer, request, serve};
 
 #[path = "../../docs/authorization-servers/keycloak/not_before.rs"]
 mod not_before;
@@ -276,7 +276,7 @@ async fn revoked(clock: &ManualClock, api: &ResourceServer, token: &str, page: &
     loop {
         match refusal(api, token).await {
             Some(Kind::Revoked) => return,
-            None => assert!(patience.uptime() < Duration::from_secs(20), "{page}: {:?}", api.health()),
+            None => assert!(patience.uptime() < PATIENCE, "{page}: {:?}", api.health()),
             other => panic!("{page}: {other:?}"),
         }
         // A reader draws breath between two questions that were answered at once.
@@ -472,12 +472,12 @@ async fn polled(clock: &ManualClock, api: &ResourceServer) {
     let age = || api.health().issuers[0].feeds[0].age;
     // Keys and source.
     while clock.sleepers() < 2 {
-        assert!(patience.uptime() < Duration::from_secs(20), "{:?}", api.health());
+        assert!(patience.uptime() < PATIENCE, "{:?}", api.health());
         patience.sleep(Duration::from_millis(1)).await;
     }
     clock.advance(Duration::from_secs(10));
     while age() != Some(0.0) {
-        assert!(patience.uptime() < Duration::from_secs(20), "{:?}", api.health());
+        assert!(patience.uptime() < PATIENCE, "{:?}", api.health());
         patience.sleep(Duration::from_millis(1)).await;
     }
 }

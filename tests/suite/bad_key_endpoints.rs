@@ -15,15 +15,16 @@ use tower_bearer::{Builder, Complete, KeysHealth, RejectionKind as Kind, Resourc
 
 use super::private_tls::Ca;
 use super::raw::{self, Endless, socket};
-use super::world::{at_once, builder, clock, issuer, token};
+use super::world::{PATIENCE, at_once, builder, clock, in_time, issuer, token};
 
 /// `limits::KEY_SET_BYTES`.
 const LARGEST: usize = 512 * 1024;
 /// What the two sockets of a connection may hold besides: 64 KiB and the 6 MiB to which Linux lets a receiver grow.
 const IN_SOCKETS: usize = 8 * 1024 * 1024;
 const HUGE: usize = 64 * 1024 * 1024;
-/// Until a connection stands, and until an answer is whole: in real time.
+/// Until an endpoint is given up that would never end, in real time. Others end by themselves, on the busiest machine.
 const QUICK: Duration = Duration::from_millis(400);
+const IN_VAIN: &str = "no answer in time";
 /// How long old keys are relied on.
 const STALE_AFTER: Duration = Duration::from_secs(120);
 
@@ -87,8 +88,8 @@ const fn tls(manner: Manner, words: &'static str) -> Row {
 }
 
 const TABLE: [Row; 20] = [
-    row(Manner::Drips, "no answer in time"),
-    row(Manner::DripsHeaders, "no answer in time"),
+    row(Manner::Drips, IN_VAIN),
+    row(Manner::DripsHeaders, IN_VAIN),
     row(Manner::Endless, "the answer is larger than 524288 bytes"),
     row(Manner::Huge, "the answer is larger than 524288 bytes"),
     row(Manner::HugeUnannounced, "the answer is larger than 524288 bytes"),
@@ -102,10 +103,10 @@ const TABLE: [Row; 20] = [
     row(Manner::Refused, "refused"),
     row(Manner::Closed, "no connection: "),
     row(Manner::ClosedAfterQuestion, "no connection: "),
-    row(Manner::Silent, "no answer in time"),
+    row(Manner::Silent, IN_VAIN),
     row(Manner::NotHttp, "no connection: "),
     tls(Manner::Expired, "certificate expired"),
-    tls(Manner::NoHandshake, "no answer in time"),
+    tls(Manner::NoHandshake, IN_VAIN),
     tls(Manner::Closed, "no connection: "),
 ];
 
@@ -113,6 +114,8 @@ const TABLE: [Row; 20] = [
 struct Endpoint {
     url: String,
     port: u16,
+    /// How long its answers are waited for.
+    within: Duration,
     inner: Arc<Inner>,
     task: Mutex<Option<JoinHandle<()>>>,
     /// Holds the port while nobody listens.
@@ -144,7 +147,7 @@ impl Certificates {
 }
 
 impl Endpoint {
-    fn new(keys: String, elsewhere: String, with_tls: bool) -> Self {
+    fn new(keys: String, elsewhere: String, with_tls: bool, within: Duration) -> Self {
         let socket = socket(0);
         let port = socket.local_addr().unwrap().port();
         let certificates = with_tls.then(Certificates::new);
@@ -158,7 +161,8 @@ impl Endpoint {
             certificates,
         };
         let url = format!("{scheme}://localhost:{port}/jwks");
-        Self { url, port, inner: Arc::new(inner), task: Mutex::default(), held: Mutex::new(Some(socket)) }
+        let (inner, task, held) = (Arc::new(inner), Mutex::default(), Mutex::new(Some(socket)));
+        Self { url, port, within, inner, task, held }
     }
 
     /// Ends what it was doing.
@@ -167,9 +171,9 @@ impl Endpoint {
         self.inner.written.store(0, Ordering::SeqCst);
         let task = self.task.lock().unwrap().take();
         if let Some(task) = task {
+            *self.held.lock().unwrap() = Some(socket(self.port));
             task.abort();
             let _ = task.await;
-            *self.held.lock().unwrap() = Some(socket(self.port));
         }
         if manner == Manner::Refused {
             return;
@@ -179,7 +183,7 @@ impl Endpoint {
     }
 
     fn transport(&self) -> Transport {
-        let transport = Transport::new().no_proxy().connect_timeout(QUICK).total_timeout(QUICK);
+        let transport = Transport::new().no_proxy().connect_timeout(self.within).total_timeout(self.within);
         match &self.inner.certificates {
             Some(certificates) => {
                 transport.root_certificate_pem(certificates.root.as_str()).only_these_roots()
@@ -288,14 +292,15 @@ struct World {
 }
 
 impl World {
-    async fn new(with_tls: bool) -> Self {
+    async fn new(Row { words, tls, .. }: Row) -> Self {
         let clock = clock();
         let minter = issuer(&clock).await;
         let keys = super::keys::fetch(&minter.jwks_url()).await;
-        let elsewhere = Endpoint::new(keys.clone(), String::new(), false);
+        let elsewhere = Endpoint::new(keys.clone(), String::new(), false, PATIENCE);
         elsewhere.behave(Manner::Good).await;
         let there = elsewhere.url.replace("localhost", "127.0.0.1");
-        Self { clock, minter, endpoint: Endpoint::new(keys, there, with_tls), elsewhere }
+        let within = if words == IN_VAIN { QUICK } else { 2 * PATIENCE };
+        Self { clock, minter, endpoint: Endpoint::new(keys, there, tls, within), elsewhere }
     }
 
     fn builder(&self) -> Builder<Complete> {
@@ -304,6 +309,19 @@ impl World {
             .keys_stale_after(STALE_AFTER)
             .transport(self.endpoint.transport())
             .without_revocation()
+    }
+
+    /// With a sound endpoint.
+    async fn start(&self) -> ResourceServer {
+        let patience = SystemClock::new();
+        loop {
+            match self.builder().start().await {
+                Ok(api) => return api,
+                // This machine may be too busy.
+                Err(error) if error.to_string().contains(IN_VAIN) && patience.uptime() < PATIENCE => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     fn token(&self) -> String {
@@ -319,7 +337,7 @@ impl World {
             if self.clock.sleepers() == 1 && condition(&health) {
                 return;
             }
-            assert!(patience.uptime() < Duration::from_secs(10), "{what}, in vain: {health:?}");
+            assert!(patience.uptime() < PATIENCE, "{what}, in vain: {health:?}");
             patience.sleep(Duration::from_millis(1)).await;
         }
     }
@@ -327,14 +345,10 @@ impl World {
     /// Lets the pause pass that the keeper takes, and waits for its next attempt to end.
     async fn next_attempt(&self, api: &ResourceServer) {
         self.until(api, "asleep", |_| true).await;
-        let before = self.endpoint.connections();
         let pause = Duration::from_secs_f64(keys(api).next_refresh.unwrap());
         self.clock.advance(pause + Duration::from_millis(1));
-        let refused = *self.endpoint.inner.manner.lock().unwrap() == Manner::Refused;
-        self.until(api, "an attempt", |health| {
-            health.next_refresh > Some(0.0) && (refused || self.endpoint.connections() > before)
-        })
-        .await;
+        // The next one is due now, until it has ended.
+        self.until(api, "an attempt", |health| health.next_refresh > Some(0.0)).await;
     }
 }
 
@@ -346,18 +360,16 @@ fn keys(api: &ResourceServer) -> KeysHealth {
 /// the endpoint is well, so is everything else.
 #[tokio::test]
 async fn known_keys_outlive_every_failure_up_to_the_bound() {
-    for Row { manner, words, tls } in TABLE {
-        let world = World::new(tls).await;
+    for row @ Row { manner, words, .. } in TABLE {
+        let world = World::new(row).await;
         world.endpoint.behave(Manner::Good).await;
-        let api = world.builder().start().await.unwrap();
+        let api = world.start().await;
         let good = world.token();
         assert_eq!(at_once(&api, &good).status, 200);
         let confirmed = world.clock.uptime();
 
         world.endpoint.behave(manner).await;
-        let time = SystemClock::new();
         world.next_attempt(&api).await;
-        assert!(time.uptime() < Duration::from_secs(5), "{manner:?}: bounded in time");
         let health = keys(&api);
         let error = health.last_error.as_deref().unwrap_or_default();
         assert!(error.contains(words) && error.contains(&world.endpoint.url), "{manner:?}: {health:?}");
@@ -388,11 +400,11 @@ async fn known_keys_outlive_every_failure_up_to_the_bound() {
 }
 
 async fn recovers(world: &World, api: &ResourceServer, manner: Manner) {
-    for _ in 0..3 {
+    let (mut attempts, patience) = (0, SystemClock::new());
+    while attempts < 3 && !keys(api).usable && patience.uptime() < PATIENCE {
         world.next_attempt(api).await;
-        if keys(api).usable {
-            break;
-        }
+        // One for which this machine was too busy does not count.
+        attempts += usize::from(!keys(api).last_error.is_some_and(|error| error.contains(IN_VAIN)));
     }
     let health = keys(api);
     assert!(
@@ -404,12 +416,10 @@ async fn recovers(world: &World, api: &ResourceServer, manner: Manner) {
 /// DI-11: a start fails with the setting's name, or waits for the endpoint with 503.
 #[tokio::test]
 async fn a_start_fails_by_name_or_waits() {
-    for Row { manner, words, tls } in TABLE {
-        let world = World::new(tls).await;
+    for row @ Row { manner, words, .. } in TABLE {
+        let world = World::new(row).await;
         world.endpoint.behave(manner).await;
-        let time = SystemClock::new();
-        let error = world.builder().start().await.unwrap_err();
-        assert!(time.uptime() < Duration::from_secs(5), "{manner:?}: bounded in time");
+        let error = in_time(world.builder().start()).await.unwrap_err();
         let text = error.to_string();
         assert_eq!((error.setting(), error.issuer()), ("jwks_url", Some(world.minter.issuer())), "{text}");
         assert!(text.contains(words) && text.contains(&world.endpoint.url), "{manner:?}: {text}");
@@ -434,9 +444,9 @@ async fn a_start_fails_by_name_or_waits() {
 /// JK-10: 304 for ever, to whoever has the set, is the issuer's word that it still holds: one question each time it is due.
 #[tokio::test]
 async fn a_set_that_is_never_modified_stays_in_force() {
-    let world = World::new(false).await;
+    let world = World::new(row(Manner::Tagged, "")).await;
     world.endpoint.behave(Manner::Tagged).await;
-    let api = world.builder().start().await.unwrap();
+    let api = world.start().await;
     let good = world.token();
     for round in 0..10 {
         let before = world.endpoint.connections();

@@ -8,7 +8,9 @@ use tower_bearer::clock::{Clock, ManualClock, SystemClock, UnixTime};
 use tower_bearer::testing::{AuthorizationServer, Token};
 use tower_bearer::{FreshnessState, RejectionKind as Kind, ResourceServer};
 
-use super::world::{Answer, NOW, POLL, at_once, builder, clock, feed, issuer, request, respond, token};
+use super::world::{
+    Answer, NOW, PATIENCE, POLL, at_once, builder, clock, feed, issuer, request, respond, token,
+};
 
 const HOUR: i64 = 3600;
 const JUMPS: [i64; 2] = [HOUR, -HOUR];
@@ -67,7 +69,7 @@ impl Apart {
     async fn until(&self, condition: impl Fn(&Self) -> bool) {
         let patience = SystemClock::new();
         while !condition(self) {
-            assert!(patience.uptime() < Duration::from_secs(20), "waited in vain: {:?}", self.api.health());
+            assert!(patience.uptime() < PATIENCE, "waited in vain: {:?}", self.api.health());
             patience.sleep(Duration::from_millis(1)).await;
         }
     }

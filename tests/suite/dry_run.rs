@@ -61,7 +61,7 @@ async fn a_trial_neither_holds_up_the_start_nor_hides_another_source() {
     let (good, revoked) = (world.issuer.mint(token()), world.issuer.mint(token()));
     assert_eq!(world.status(&good).await, 200);
     assert!(would_refuse(&world.api, 0).1 > 0);
-    assert!(world.last_error().unwrap().contains("cannot be read"));
+    world.until(|world| world.last_error().is_some_and(|error| error.contains("cannot be read"))).await;
     world.issuer.revoke_jwt(&revoked);
     world.settle(3).await;
     world.clock.advance(super::world::POLL);

@@ -12,7 +12,9 @@ use tower_bearer::{
     Builder, Complete, Feed, FreshnessState, RejectionKind as Kind, ResourceServer, any_token,
 };
 
-use super::world::{AUDIENCE, Answer, NOW, at_once, clock, feed, issuer, request, respond, token};
+use super::world::{
+    AUDIENCE, Answer, NOW, PATIENCE, at_once, clock, feed, in_time, issuer, request, respond, token,
+};
 
 /// What is wrong with an issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ impl Federation {
     async fn until(&self, api: &ResourceServer, condition: impl Fn(&ResourceServer) -> bool) {
         let patience = SystemClock::new();
         while !condition(api) {
-            assert!(patience.uptime() < Duration::from_secs(20), "waited in vain: {:?}", api.health());
+            assert!(patience.uptime() < PATIENCE, "waited in vain: {:?}", api.health());
             patience.sleep(Duration::from_millis(1)).await;
         }
     }
@@ -206,11 +208,7 @@ async fn a_storm_at_one_issuer_is_not_felt_at_another() {
         // A rotation there is noticed as if nothing were.
         let before = server.requests(&server.jwks_url());
         server.rotate_keys().await.unwrap();
-        let patience = SystemClock::new();
-        let new = tokio::select! {
-            answer = respond(&api, any_token(), request(&server.mint(token()))) => answer,
-            () = patience.sleep(Duration::from_secs(20)) => panic!("waited in vain"),
-        };
+        let new = in_time(respond(&api, any_token(), request(&server.mint(token())))).await;
         assert_eq!((new.status, server.requests(&server.jwks_url())), (200, before + 1));
     }
     assert_eq!(federation.clock.uptime(), Duration::ZERO, "and at once");

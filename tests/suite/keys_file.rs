@@ -10,7 +10,7 @@ use tower_bearer::testing::{AuthorizationServer, Token};
 use tower_bearer::{Algorithm, KeysHealth, RejectionKind as Kind, ResourceServer, any_token};
 
 use super::folder::Folder;
-use super::world::{Answer, ask, builder, clock, issuer, request, token};
+use super::world::{Answer, PATIENCE, ask, builder, clock, issuer, request, token};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(5);
@@ -65,7 +65,7 @@ impl World {
     async fn until(&self, condition: impl Fn(&Self) -> bool) {
         let patience = SystemClock::new();
         while !condition(self) {
-            assert!(patience.uptime() < Duration::from_secs(20), "waited in vain: {:?}", self.api.health());
+            assert!(patience.uptime() < PATIENCE, "waited in vain: {:?}", self.api.health());
             patience.sleep(Duration::from_millis(1)).await;
         }
     }

@@ -12,7 +12,7 @@ use tower_bearer::testing::Reply;
 use tower_bearer::{FreshnessState, ResourceServer, any_token};
 
 use super::folder::Folder;
-use super::world::{POLL, World, ask, builder, feed, request, token};
+use super::world::{PATIENCE, POLL, World, ask, builder, feed, request, token};
 
 async fn ok(_: Request<()>) -> Result<Response<String>, Infallible> {
     Ok(Response::new(String::new()))
@@ -21,7 +21,7 @@ async fn ok(_: Request<()>) -> Result<Response<String>, Infallible> {
 async fn until(condition: impl Fn() -> bool) {
     let patience = SystemClock::new();
     while !condition() {
-        assert!(patience.uptime() < Duration::from_secs(10), "waited in vain");
+        assert!(patience.uptime() < PATIENCE, "waited in vain");
         patience.sleep(Duration::from_millis(1)).await;
     }
 }

@@ -4,6 +4,7 @@
 //! Elsewhere: a `full: false` for everything, redirects and 404 (`feed.rs`), a time that stands still (`feed.rs`), cursors
 //! that are forgotten (`feed.rs`, `feed_oracle.rs`), pages that nobody signed (`signed_feed.rs`).
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,11 +12,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, BufStream};
 use tokio::net::TcpStream;
-use tower_bearer::clock::{Clock, ManualClock, SystemClock};
+use tower_bearer::clock::{Clock, ManualClock, SystemClock, UnixTime};
 use tower_bearer::{Feed, FreshnessState, RejectionKind as Kind, Transport};
 
 use super::raw::{self, Endless};
-use super::world::{NOW, POLL, World, at_once, builder, clock, issuer, token};
+use super::world::{NOW, PATIENCE, POLL, World, at_once, builder, clock, in_time, issuer, token};
 
 /// `limits::FEED_PAGE_BYTES`.
 const LARGEST: usize = 64 * 1024 * 1024;
@@ -23,8 +24,13 @@ const LARGEST: usize = 64 * 1024 * 1024;
 const IN_SOCKETS: usize = 40 * 1024 * 1024;
 /// `limits::FEED_PAGES`.
 const MOST_PAGES: usize = 10_000;
-/// Until an answer that drips is given up, in real time.
+/// Until an answer that drips is given up, in real time. Others end by themselves, on the busiest machine.
 const QUICK: Duration = Duration::from_millis(400);
+const IN_VAIN: &str = "no answer in time";
+/// By the manual clock; in real time an answer may take a quarter of it.
+const STALE_AFTER: Duration = Duration::from_secs(600);
+/// Between two attempts: four of them are more than that.
+const PAUSE: Duration = Duration::from_secs(160);
 /// What three bits and a literal leave of the last byte of a gzip member's beginning repeats after this many bytes.
 const CYCLE: usize = 13;
 
@@ -99,9 +105,9 @@ const TABLE: [Row; 18] = [
     large(Manner::GzipBomb, LARGEST / 150),
     large(Manner::Endless, LARGEST),
     large(Manner::Huge, LARGEST),
-    row(Manner::Drips, "no answer in time"),
-    row(Manner::DripsHeaders, "no answer in time"),
-    row(Manner::Silent, "no answer in time"),
+    row(Manner::Drips, IN_VAIN),
+    row(Manner::DripsHeaders, IN_VAIN),
+    row(Manner::Silent, IN_VAIN),
     row(Manner::NotModified, "answered 304"),
     row(Manner::Gone, "answered 410"),
     row(Manner::Resync, "again and again to start over"),
@@ -109,7 +115,32 @@ const TABLE: [Row; 18] = [
     row(Manner::TimeInMilliseconds, "`as_of`"),
 ];
 
+/// Counts how often somebody goes to sleep: the feed's task does so after each attempt, be it heard of or not.
+#[derive(Clone, Debug)]
+struct Counting {
+    clock: ManualClock,
+    sleeps: Arc<AtomicUsize>,
+}
+
+impl Clock for Counting {
+    fn wall(&self) -> UnixTime {
+        self.clock.wall()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.clock.uptime()
+    }
+
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let sleep = self.clock.sleep(duration);
+        self.sleeps.fetch_add(1, Ordering::SeqCst);
+        sleep
+    }
+}
+
 struct Server {
+    sleeps: Arc<AtomicUsize>,
+    url: String,
     iss: String,
     clock: ManualClock,
     manner: Mutex<Manner>,
@@ -236,13 +267,15 @@ fn bomb(times: usize) -> Vec<u8> {
 }
 
 /// A world whose feed is this server; nobody else sleeps in it.
-async fn world(patient: bool) -> (World, Arc<Server>) {
+async fn world(within: Duration) -> (World, Arc<Server>) {
     let clock = clock();
     let minter = issuer(&clock).await;
     let keys = super::keys::fetch(&minter.jwks_url()).await;
     let listener = raw::socket(0).listen(64).unwrap();
     let url = format!("http://{}/revocations", listener.local_addr().unwrap());
     let server = Arc::new(Server {
+        sleeps: Arc::default(),
+        url: url.clone(),
         iss: minter.issuer().to_owned(),
         clock: clock.clone(),
         manner: Mutex::new(Manner::Good),
@@ -256,11 +289,22 @@ async fn world(patient: bool) -> (World, Arc<Server>) {
             tokio::spawn(Arc::clone(&inner).serve(stream));
         }
     });
-    let transport = Transport::new().no_proxy();
-    let transport = if patient { transport } else { transport.total_timeout(QUICK) };
-    let feed = Feed::new(url).poll_interval(POLL);
-    let api =
-        builder(&minter, &clock).keys(keys).transport(transport).revocation(feed).start().await.unwrap();
+    let counting = Counting { clock: clock.clone(), sleeps: Arc::clone(&server.sleeps) };
+    let start = async || {
+        let transport = Transport::new().no_proxy().total_timeout(within);
+        let feed = Feed::new(&*url).poll_interval(POLL).max_staleness(STALE_AFTER);
+        let builder = builder(&minter, &clock).clock(counting.clone());
+        builder.keys(&*keys).transport(transport).revocation(feed).start().await
+    };
+    let patience = SystemClock::new();
+    let api = loop {
+        match start().await {
+            Ok(api) => break api,
+            // This machine may be too busy.
+            Err(error) if error.to_string().contains(IN_VAIN) && patience.uptime() < PATIENCE => {}
+            Err(error) => panic!("{error}"),
+        }
+    };
     (World { issuer: minter, clock, api }, server)
 }
 
@@ -273,25 +317,22 @@ fn kind(world: &World, token: &str) -> Option<Kind> {
 }
 
 /// Lets the pause pass, and waits until the next attempt has ended.
-async fn attempt(world: &World, server: &Server, pause: u64) {
+async fn attempt(world: &World, server: &Server) {
     world.settle(1).await;
-    let before = server.questions.load(Ordering::SeqCst);
-    world.clock.advance(Duration::from_secs(pause));
-    world
-        .until(|world| server.questions.load(Ordering::SeqCst) > before && world.clock.sleepers() == 1)
-        .await;
+    let before = server.sleeps.load(Ordering::SeqCst);
+    world.clock.advance(PAUSE);
+    world.until(|_| server.sleeps.load(Ordering::SeqCst) > before).await;
 }
 
 /// What holds while a feed lies, and after.
 async fn endures(Row { manner, words, bytes, questions }: Row) {
-    let drips = [Manner::Drips, Manner::DripsHeaders, Manner::Silent].contains(&manner);
-    let (world, server) = world(!drips).await;
+    let (world, server) = world(if words == IN_VAIN { QUICK } else { 2 * PATIENCE }).await;
     let minted = |jti| world.issuer.mint(token().claim("jti", jti).lifetime(Duration::from_secs(3600)));
     let [gone, new, live] = ["gone", "new", "live"].map(minted);
     assert_eq!((kind(&world, &gone), kind(&world, &live)), (Some(Kind::Revoked), None));
 
     server.behave(manner);
-    attempt(&world, &server, 8).await;
+    attempt(&world, &server).await;
     let written = server.written.load(Ordering::SeqCst);
     assert!(written <= bytes, "{manner:?}: {written} bytes");
     let asked = server.questions.load(Ordering::SeqCst);
@@ -305,18 +346,21 @@ async fn endures(Row { manner, words, bytes, questions }: Row) {
     assert_eq!(kind(&world, &new).is_some(), flawed, "{manner:?}");
 
     for _ in 0..3 {
-        attempt(&world, &server, 8).await;
+        attempt(&world, &server).await;
         assert_eq!(kind(&world, &gone), Some(Kind::Revoked), "{manner:?}");
     }
-    assert_eq!(state(&world), FreshnessState::Stale, "{manner:?}: 32 s after the last good answer");
+    assert_eq!(state(&world), FreshnessState::Stale, "{manner:?}: 640 s after the last good answer");
     let refused = at_once(&world.api, &live);
     assert_eq!((refused.status, refused.retry_after), (503, Some(1)), "{manner:?}");
     assert!(world.last_error().unwrap_or_default().contains(words), "{manner:?}: {:?}", world.last_error());
 
     server.behave(Manner::Good);
     // Everything is asked for again within half a minute, where something was not understood.
-    for _ in 0..5 {
-        attempt(&world, &server, 8).await;
+    let (mut attempts, patience) = (0, SystemClock::new());
+    while attempts < 5 && patience.uptime() < PATIENCE {
+        attempt(&world, &server).await;
+        // One for which this machine was too busy does not count.
+        attempts += usize::from(!world.last_error().is_some_and(|error| error.contains(IN_VAIN)));
     }
     assert_eq!((state(&world), world.last_error()), (FreshnessState::Fresh, None), "{manner:?}");
     assert_eq!((kind(&world, &gone), kind(&world, &live)), (Some(Kind::Revoked), None), "{manner:?}");
@@ -330,24 +374,44 @@ async fn no_lie_revives_a_token_or_keeps_news_fresh() {
     }
 }
 
+/// A whole state is waited for as long as the transport says, be it less than by default.
+#[tokio::test]
+async fn the_first_answer_is_given_up_in_the_time_of_the_transport() {
+    let (world, server) = world(2 * PATIENCE).await;
+    server.behave(Manner::Silent);
+    let feed = || Feed::new(&*server.url).poll_interval(POLL).max_staleness(STALE_AFTER);
+    let patience = SystemClock::new();
+    loop {
+        let builder = builder(&world.issuer, &world.clock).transport(Transport::new().total_timeout(QUICK));
+        let start = SystemClock::new();
+        let error = in_time(builder.revocation(feed()).start()).await.unwrap_err();
+        assert!(error.to_string().contains(IN_VAIN), "{error}");
+        // The default is 10 s; on a busy machine it takes several attempts to see the difference.
+        if start.uptime() < Duration::from_secs(5) {
+            break;
+        }
+        assert!(patience.uptime() < PATIENCE, "{:?}", start.uptime());
+    }
+}
+
 /// Ten thousand questions, and then it is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_without_end_are_given_up() {
-    let (world, server) = world(true).await;
+    let (world, server) = world(2 * PATIENCE).await;
     let [gone, live] = ["gone", "live"].map(|jti| world.issuer.mint(token().claim("jti", jti)));
     server.behave(Manner::EndlessPages);
     world.settle(1).await;
-    world.clock.advance(Duration::from_secs(8));
+    world.clock.advance(PAUSE);
     let patience = SystemClock::new();
     while server.questions.load(Ordering::SeqCst) < MOST_PAGES || world.clock.sleepers() == 0 {
-        assert!(patience.uptime() < Duration::from_secs(120), "{:?}", world.api.health());
+        assert!(patience.uptime() < 5 * PATIENCE, "{:?}", world.api.health());
         // Meanwhile what is known decides, and nothing lends it freshness.
         assert_eq!((kind(&world, &gone), kind(&world, &live)), (Some(Kind::Revoked), None));
         patience.sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(server.questions.load(Ordering::SeqCst), MOST_PAGES);
     assert!(world.last_error().unwrap().contains("more than 10000 pages"), "{:?}", world.last_error());
-    world.clock.advance(Duration::from_secs(23));
+    world.clock.advance(STALE_AFTER);
     assert_eq!(
         (kind(&world, &gone), kind(&world, &live)),
         (Some(Kind::Revoked), Some(Kind::RevocationsStale))

@@ -16,10 +16,13 @@ pub(crate) async fn head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String
     String::from_utf8(head).ok()
 }
 
-/// A socket of this machine whose connections hold little that nobody reads. Port 0 is a free one.
+/// A socket of this machine whose connections hold little that nobody reads. Port 0 is a free one; another may still be
+/// open beside it, so that nobody else takes the port in between.
 pub(crate) fn socket(port: u16) -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
+    #[cfg(target_os = "linux")]
+    socket.set_reuseport(true).unwrap();
     socket.set_send_buffer_size(64 * 1024).unwrap();
     socket.bind(([127, 0, 0, 1], port).into()).unwrap();
     socket

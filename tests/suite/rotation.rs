@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tower_bearer::clock::{Clock, ManualClock, SystemClock};
 use tower_bearer::{RejectionKind as Kind, ResourceServer, any_token};
 
-use super::world::{World, at_once, builder, clock, issuer, request, respond, token};
+use super::world::{PATIENCE, World, at_once, builder, clock, issuer, request, respond, token};
 
 /// A wait (`limits::BELL_WAIT`) in vain, and the cooldown (`limits::BELL_COOLDOWN`) that `Retry-After` names.
 const LONGEST: Duration = Duration::from_secs(2 + 5);
@@ -53,7 +53,7 @@ async fn a_rotation_with_overlap_is_felt_by_nobody() {
             ask(&signing);
             sent += 1;
             tokio::task::yield_now().await;
-            assert!(patience.uptime() < Duration::from_secs(20), "waited in vain");
+            assert!(patience.uptime() < PATIENCE, "waited in vain");
         }
         assert_eq!(world.issuer.requests(&jwks), fetched + 1, "the fetch that was due, and no other");
         for n in sent..EACH {
@@ -140,6 +140,6 @@ async fn quiet(world: &World, load: &mut JoinSet<()>) {
         }
         let asleep = world.clock.sleepers() == load.len() + 1 && load.len() == before;
         calm = if asleep { calm + 1 } else { 0 };
-        assert!(patience.uptime() < Duration::from_secs(20), "waited in vain");
+        assert!(patience.uptime() < PATIENCE, "waited in vain");
     }
 }

@@ -11,7 +11,7 @@ use tower_bearer::{Builder, Complete, RejectionKind as Kind, ResourceServer, Whe
 
 use super::folder::Folder;
 use super::keys::fetch;
-use super::world::{NOW, POLL, ask, builder, clock, feed, issuer, request, token};
+use super::world::{NOW, PATIENCE, POLL, ask, builder, clock, feed, in_time, issuer, request, token};
 
 /// An authorization server, a folder, and one process after the other.
 struct Restarts {
@@ -54,7 +54,7 @@ impl Restarts {
     async fn until(&self, condition: impl Fn() -> bool) {
         let patience = SystemClock::new();
         while !condition() {
-            assert!(patience.uptime() < Duration::from_secs(20), "waited in vain");
+            assert!(patience.uptime() < PATIENCE, "waited in vain");
             patience.sleep(Duration::from_millis(1)).await;
         }
     }
@@ -135,11 +135,7 @@ async fn what_is_there_is_relied_on_while_the_source_says_nothing() {
     drop(restarts.start().await);
     restarts.server.set_reply(&restarts.server.feed_url(), Reply::never());
     let api = restarts.builder().start_lazily().unwrap();
-    let patience = SystemClock::new();
-    tokio::select! {
-        () = api.ready() => {}
-        () = patience.sleep(Duration::from_secs(20)) => panic!("not ready by the snapshot"),
-    }
+    in_time(api.ready()).await;
     assert_eq!(outcome(&api, &good).await, None);
     assert_eq!(last_error(&api), None, "nothing was answered yet");
 }

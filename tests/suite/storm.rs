@@ -10,7 +10,7 @@ use tower_bearer::clock::{Clock, ManualClock, SystemClock};
 use tower_bearer::testing::{AuthorizationServer, Reply};
 use tower_bearer::{RejectionKind as Kind, ResourceServer, any_token};
 
-use super::world::{Answer, World, at_once, builder, clock, issuer, request, respond, token};
+use super::world::{Answer, PATIENCE, World, at_once, builder, clock, issuer, request, respond, token};
 
 /// `limits::BELL_COOLDOWN`.
 const COOLDOWN: Duration = Duration::from_secs(5);
@@ -163,7 +163,7 @@ impl Crowd<'_> {
                 continue;
             }
             calm = 0;
-            assert!(patience.uptime() < Duration::from_secs(20), "waited in vain");
+            assert!(patience.uptime() < PATIENCE, "waited in vain");
             patience.sleep(Duration::from_millis(1)).await;
         }
     }

@@ -17,7 +17,9 @@ use tower_bearer::{
 
 use super::folder::Folder;
 use super::keys::fetch;
-use super::world::{AUDIENCE, Answer, NOW, POLL, ask, at_once, clock, issuer, request, serve, token};
+use super::world::{
+    AUDIENCE, Answer, NOW, PATIENCE, POLL, ask, at_once, clock, issuer, request, serve, token,
+};
 
 /// An authorization server with an issuer for each tenant, at a path of its own. It counts every question.
 struct Landlord {
@@ -137,7 +139,7 @@ fn is_later(answer: &Answer) {
 async fn until(api: &ResourceServer, condition: impl Fn() -> bool) {
     let patience = SystemClock::new();
     while !condition() {
-        assert!(patience.uptime() < Duration::from_secs(20), "waited in vain: {:?}", api.health().tenants);
+        assert!(patience.uptime() < PATIENCE, "waited in vain: {:?}", api.health().tenants);
         patience.sleep(Duration::from_millis(1)).await;
     }
 }
@@ -147,7 +149,7 @@ async fn pass(landlord: &Landlord, api: &ResourceServer, time: Duration, then: (
     landlord.clock.advance(time);
     let patience = SystemClock::new();
     while counts(api) != then {
-        assert!(patience.uptime() < Duration::from_secs(20), "{:?} is not {then:?}", counts(api));
+        assert!(patience.uptime() < PATIENCE, "{:?} is not {then:?}", counts(api));
         patience.sleep(Duration::from_millis(1)).await;
         // It looks every ten seconds, and may have looked before what it is to see.
         landlord.clock.advance(Duration::from_millis(50));
@@ -390,7 +392,7 @@ async fn a_tenant_whose_token_is_watched_is_not_idle() {
     let watch = tokio::spawn(api.watch(&answer.token.unwrap(), any_token().when_stale(WhenStale::Admit)));
     let patience = SystemClock::new();
     while counts(&api) != (1, 0, 0) {
-        assert!(patience.uptime() < Duration::from_secs(20), "{:?}", counts(&api));
+        assert!(patience.uptime() < PATIENCE, "{:?}", counts(&api));
         patience.sleep(Duration::from_millis(1)).await;
         landlord.clock.advance(Duration::from_secs(1));
     }
@@ -639,7 +641,7 @@ async fn tasks_of_tenants_end_with_the_resource_server() {
     drop(api);
     let patience = SystemClock::new();
     while landlord.clock.sleepers() > 0 {
-        assert!(patience.uptime() < Duration::from_secs(20), "waited in vain");
+        assert!(patience.uptime() < PATIENCE, "waited in vain");
         patience.sleep(Duration::from_millis(1)).await;
     }
 }

@@ -91,7 +91,8 @@ impl Puller {
             Some(hold) => {
                 hold.saturating_add(self.within.min(self.common.max_staleness.saturating_sub(hold) / 2))
             }
-            None if self.whole => limits::TOTAL_TIMEOUT,
+            // Much may have to come, as much as the transport has time for.
+            None if self.whole => self.around.fetcher.within(),
             None => self.within,
         };
         let place = Place { cursor: self.cursor.as_deref(), known: self.etag.as_deref(), hold, within };

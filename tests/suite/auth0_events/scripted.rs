@@ -544,6 +544,6 @@ async fn the_connection_ends_with_the_resource_server() {
     drop(copy);
     tokio::select! {
         () = stream.closed() => {}
-        () = patience.sleep(Duration::from_secs(10)) => panic!("it is still open"),
+        () = patience.sleep(PATIENCE) => panic!("it is still open"),
     }
 }

@@ -160,8 +160,9 @@ async fn a_restart_goes_on_where_the_last_process_stopped() {
         let server = tenant(&clock).await;
         let start = async || {
             let source = source(&base(&server)).snapshot(&path);
-            let api =
-                while_time_passes(&clock, builder(&server, &clock).revocation(source).start()).await.unwrap();
+            let api = while_time_passes(&server, &clock, builder(&server, &clock).revocation(source).start())
+                .await
+                .unwrap();
             World { issuer: server.clone(), clock: clock.clone(), api }
         };
         let world = start().await;
