@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use base64_simd::{AsOut, URL_SAFE_NO_PAD};
-
 use crate::algorithm::Algorithm;
-use crate::json::{Members, Value};
+use crate::json::{self, Members, Value};
 use crate::limits;
 use crate::rejection::RejectionKind;
+
+use super::token::Text;
 
 /// What a header says, and its bytes as they came.
 pub(super) struct Header {
@@ -88,7 +87,17 @@ impl Claimed<'_> {
 }
 
 /// Where a header is decoded to.
-pub(super) type Room = [MaybeUninit<u8>; limits::JOSE_HEADER_BYTES];
+pub(super) struct Room {
+    text: Text<{ limits::JOSE_HEADER_BYTES }>,
+    members: json::Room,
+}
+
+impl Room {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { text: Text::new(), members: json::Room::default() }
+    }
+}
 
 /// Reads a header, unless it is known.
 pub(super) fn read<'a>(encoded: &'a [u8], room: &'a mut Room) -> Result<Claimed<'a>, RejectionKind> {
@@ -125,11 +134,10 @@ pub(super) fn remember(header: &Arc<Header>) {
 
 /// What the header demands. Keys that it brings along (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
 fn parse<'a>(encoded: &'a [u8], room: &'a mut Room) -> Result<New<'a>, RejectionKind> {
-    let text = URL_SAFE_NO_PAD.decode(encoded, room.as_mut_slice().as_out()).ok();
-    let text = text.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or(RejectionKind::MalformedToken)?;
-    let members = Members::parse(text, limits::HEADER_DEPTH, limits::OBJECT_MEMBERS)
+    let text = room.text.decode(encoded).ok_or(RejectionKind::MalformedToken)?;
+    let members = Members::read(text, limits::HEADER_DEPTH, limits::OBJECT_MEMBERS, &mut room.members)
         .map_err(|_| RejectionKind::MalformedToken)?;
-    let get = |name: &str| members.get(text, name);
+    let get = |name: &str| members.get(name);
     let algorithm = match get("alg") {
         Some(Value::String(name)) => Algorithm::from_name(&name).ok_or(RejectionKind::WrongAlgorithm)?,
         _ => return Err(RejectionKind::WrongAlgorithm),
