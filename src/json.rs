@@ -103,6 +103,12 @@ impl<'a> Members<'a> {
         self.find(name).is_some()
     }
 
+    /// Whether the value of `name` is a string with something in it; none where there is no such member.
+    #[inline(always)]
+    pub(crate) fn is_text(&self, name: &str) -> Option<bool> {
+        self.find(name).map(|member| member.value.first(self.text) == b'"' && member.value.len() > 2)
+    }
+
     #[inline(always)]
     fn find(&self, name: &str) -> Option<&'a Member> {
         let mark = Mark::of(name.as_bytes());

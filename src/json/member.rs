@@ -120,7 +120,7 @@ impl Span {
     }
 
     #[inline]
-    fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         (self.end - self.start) as usize
     }
 

@@ -82,7 +82,7 @@ fn check_shape(claims: &Members<'_>, rules: &Rules) -> Result<(), RejectionKind>
     let required = rules.profile.shape().required;
     // Strings where they are present, whatever the profile; most require them.
     let strings @ [subject, client, id] =
-        [claims.get("sub"), claims.get("client_id"), claims.get("jti")].map(is_text);
+        [claims.is_text("sub"), claims.is_text("client_id"), claims.is_text("jti")];
     let mut fits = strings.into_iter().all(|is_text| is_text.unwrap_or(true));
     for group in required {
         let mut there = false;
@@ -92,7 +92,7 @@ fn check_shape(claims: &Members<'_>, rules: &Rules) -> Result<(), RejectionKind>
                 "client_id" => client,
                 "jti" => id,
                 "iat" | "scp" | "roles" => claims.has(name).then_some(true),
-                other => is_text(claims.get(other)),
+                other => claims.is_text(other),
             };
             there |= is_text.is_some();
             fits &= is_text.unwrap_or(true);
@@ -101,14 +101,9 @@ fn check_shape(claims: &Members<'_>, rules: &Rules) -> Result<(), RejectionKind>
     }
     if rules.require_jti {
         // What is no text can be named by no revocation.
-        fits &= id.is_some() || spellings(&"jti").iter().any(|name| is_text(claims.get(name)) == Some(true));
+        fits &= id.is_some() || spellings(&"jti").iter().any(|name| claims.is_text(name) == Some(true));
     }
     if fits { Ok(()) } else { Err(RejectionKind::MissingClaim) }
-}
-
-/// Whether a claim is text, if it is there.
-fn is_text(claim: Option<Value<'_>>) -> Option<bool> {
-    claim.map(|value| matches!(value, Value::String(text) if !text.is_empty()))
 }
 
 fn check_audience(claims: &Members<'_>, rules: &Rules) -> Result<(), RejectionKind> {

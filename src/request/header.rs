@@ -28,9 +28,6 @@ impl Header {
     }
 }
 
-/// Header members that change what a token means, and that nobody here understands.
-const UNSUPPORTED: [&str; 4] = ["crit", "b64", "zip", "enc"];
-
 thread_local! {
     /// Of tokens that were admitted: nobody else's may drive them out.
     static KNOWN: RefCell<Known> = const { RefCell::new(Known { headers: [const { None }; limits::KNOWN_HEADERS], next: 0 }) };
@@ -137,22 +134,22 @@ fn parse<'a>(encoded: &'a [u8], room: &'a mut Room) -> Result<New<'a>, Rejection
     let text = room.text.decode(encoded).ok_or(RejectionKind::MalformedToken)?;
     let members = Members::read(text, limits::HEADER_DEPTH, limits::OBJECT_MEMBERS, &mut room.members)
         .map_err(|_| RejectionKind::MalformedToken)?;
-    let get = |name: &str| members.get(name);
-    let algorithm = match get("alg") {
+    let algorithm = match members.get("alg") {
         Some(Value::String(name)) => Algorithm::from_name(&name).ok_or(RejectionKind::WrongAlgorithm)?,
         _ => return Err(RejectionKind::WrongAlgorithm),
     };
-    if UNSUPPORTED.iter().any(|name| get(name).is_some()) {
+    // They change what a token means, and nobody here understands them.
+    if members.has("crit") || members.has("b64") || members.has("zip") || members.has("enc") {
         return Err(RejectionKind::UnsupportedToken);
     }
-    let short = |name: &str, longest: usize| match get(name) {
+    let short = |member: Option<Value<'a>>| match member {
         None => Ok(None),
-        Some(Value::String(text)) if text.len() <= longest => Ok(Some(text)),
+        Some(Value::String(text)) if text.len() <= limits::KEY_ID_BYTES => Ok(Some(text)),
         Some(_) => Err(RejectionKind::MalformedToken),
     };
-    let kid = short("kid", limits::KEY_ID_BYTES)?;
-    let typ = short("typ", limits::KEY_ID_BYTES)?;
-    let content = short("cty", limits::KEY_ID_BYTES)?;
+    let kid = short(members.get("kid"))?;
+    let typ = short(members.get("typ"))?;
+    let content = short(members.get("cty"))?;
     if content.is_some_and(|cty| ["jwt", "application/jwt"].iter().any(|jwt| cty.eq_ignore_ascii_case(jwt))) {
         return Err(RejectionKind::UnsupportedToken);
     }
