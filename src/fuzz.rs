@@ -15,7 +15,7 @@ use crate::background::page::Page;
 use crate::clock::{Now, UnixTime};
 use crate::issuer::TrustedIssuer;
 use crate::issuer::directory::Directory;
-use crate::json::{Members, Object, Room, Value};
+use crate::json::{Object, Value};
 use crate::keys::{KeyRing, KeySet, VerifyingKey};
 use crate::limits;
 use crate::names::{Audience, ClaimName, Issuer};
@@ -269,8 +269,7 @@ pub fn scan(
     depth: usize,
     members: usize,
 ) -> Result<Map<String, serde_json::Value>, &'static str> {
-    let mut room = Room::default();
-    let found = Members::read(text, depth, members, &mut room).map_err(|error| error.reason)?;
+    let found = Object::parse(text.into(), depth, members).map_err(|error| error.reason)?;
     found.iter().map(|(name, value)| Ok((name.into_owned(), plain(value, depth, members)?))).collect()
 }
 

@@ -3,8 +3,8 @@
 //! General parsers are lenient where a token must not be: they keep the last of two equal members (RFC 7519 §4
 //! lets an issuer's gateway and its API read different claims), skip what they do not need, and recurse as deep as
 //! the sender likes. This one accepts exactly RFC 8259, then refuses duplicate members at every level, lone
-//! surrogates, and anything beyond the given depth and member count. What it finds is one list of spans; other
-//! allocations are for objects within objects and for very many members.
+//! surrogates, and anything beyond the given depth and member count. What it finds is one list of spans. Allocations are
+//! for objects within objects, for very many members, and for an object that is kept.
 
 use std::borrow::Cow;
 use std::fmt;

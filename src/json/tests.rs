@@ -38,6 +38,17 @@ fn an_escaped_name_is_the_name_it_spells() {
     }
 }
 
+#[test]
+fn text_is_a_string_with_something_in_it() {
+    let object = parse(r#"{"s":"x","x":"\u0000","e":"","n":123,"z":null,"a":["x"],"o":{"k":"x"}}"#).unwrap();
+    let table =
+        [("s", true), ("x", true), ("e", false), ("n", false), ("z", false), ("a", false), ("o", false)];
+    for (name, expected) in table {
+        assert_eq!(object.members().is_text(name), Some(expected), "{name}");
+    }
+    assert_eq!(object.members().is_text("missing"), None);
+}
+
 /// Of names, eight bytes are compared first.
 #[test]
 fn names_that_begin_alike_are_told_apart_wherever_they_stand() {
@@ -214,6 +225,7 @@ fn plain(value: &Value<'_>) -> Option<serde_json::Value> {
 fn json_like() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,3})?",
+        "-?[1-9][0-9]{5,16}(\\.[0-9]{6,17})?",
         "\"([a-c]|\\\\[nt\"/]|\\\\u00[4-6][0-9a-f]|\\\\ud83d\\\\ude0[0-9]|\\\\ud800|é){0,4}\"",
         "\"[ -!#-\\[\\]-~é€]{0,40}\"",
         Just("true".to_owned()),
