@@ -3,8 +3,8 @@
 //! General parsers are lenient where a token must not be: they keep the last of two equal members (RFC 7519 §4
 //! lets an issuer's gateway and its API read different claims), skip what they do not need, and recurse as deep as
 //! the sender likes. This one accepts exactly RFC 8259, then refuses duplicate members at every level, lone
-//! surrogates, and anything beyond the given depth and member count. What it finds is one list of spans; other
-//! allocations are for objects within objects and for very many members.
+//! surrogates, and anything beyond the given depth and member count. What it finds is one list of spans. Allocations are
+//! for objects within objects, for very many members, and for an object that is kept.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,13 +16,24 @@ mod plain;
 mod scan;
 
 pub(crate) use member::Error;
-use member::{Mark, Member};
+use member::{Mark, Member, Span};
 use scan::Scanner;
 
-/// The members of one object, as spans into a text that is held elsewhere.
-#[derive(Clone, Debug)]
-pub(crate) struct Members {
-    list: Box<[Member]>,
+/// Where the members of an object are put down while they are only looked at: nothing is allocated for as many as are usual.
+#[derive(Default)]
+pub(crate) struct Room(scan::Members);
+
+/// The members of one object, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Members<'a> {
+    text: &'a str,
+    list: &'a [Member],
+    summary: Summary,
+}
+
+/// What holds for all members of an object.
+#[derive(Clone, Copy, Debug)]
+struct Summary {
     /// The bits of all names: most questions are about names that are not there. All bits where a name has escapes.
     names: u64,
     /// No string has an escape.
@@ -34,7 +45,8 @@ pub(crate) struct Object {
     text: Box<str>,
     /// Where the object ends in the text.
     end: usize,
-    members: Members,
+    list: Box<[Member]>,
+    summary: Summary,
 }
 
 /// A value, borrowed from the text.
@@ -56,81 +68,101 @@ pub(crate) struct Array<'a> {
     simple: bool,
 }
 
-impl Members {
+impl<'a> Members<'a> {
     /// Reads `text` as one object, nothing before and nothing after it.
-    pub(crate) fn parse(text: &str, depth: usize, members: usize) -> Result<Self, Error> {
+    pub(crate) fn read(
+        text: &'a str,
+        depth: usize,
+        members: usize,
+        Room(list): &'a mut Room,
+    ) -> Result<Self, Error> {
+        list.clear();
         let mut scanner = Scanner::new(text, depth, members);
-        let mut found = scan::Members::new();
-        let names = scanner.object_document(&mut found)?;
-        Ok(Self { list: Box::from(&*found), names, simple: scanner.is_simple() })
+        let names = scanner.object_document(list)?;
+        Ok(Self { text, list, summary: Summary { names, simple: scanner.is_simple() } })
     }
 
-    /// The value of `name`. `text` is the one given to [`Members::parse`].
+    /// For good, with something kept behind it, see [`Object::rest`].
+    pub(crate) fn keep(self, rest: &str) -> Object {
+        let Self { text, list, summary } = self;
+        let mut kept = String::with_capacity(text.len() + rest.len());
+        kept.push_str(text);
+        kept.push_str(rest);
+        Object { text: kept.into_boxed_str(), end: text.len(), list: list.into(), summary }
+    }
+
+    /// The value of `name`.
     #[inline(always)]
-    pub(crate) fn get<'a>(&self, text: &'a str, name: &str) -> Option<Value<'a>> {
-        let member = self.find(text, name)?;
-        Some(Value::of(member.value.of(text), self.simple))
+    pub(crate) fn get(&self, name: &str) -> Option<Value<'a>> {
+        self.find(name).map(|member| self.value(member))
     }
 
     /// Whether there is a member `name`.
     #[inline(always)]
-    pub(crate) fn has(&self, text: &str, name: &str) -> bool {
-        self.find(text, name).is_some()
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// Whether the value of `name` is a string with something in it; none where there is no such member.
+    #[inline(always)]
+    pub(crate) fn is_text(&self, name: &str) -> Option<bool> {
+        self.find(name).map(|member| member.value.first(self.text) == b'"' && member.value.len() > 2)
     }
 
     #[inline(always)]
-    fn find(&self, text: &str, name: &str) -> Option<&Member> {
+    fn find(&self, name: &str) -> Option<&'a Member> {
         let mark = Mark::of(name.as_bytes());
-        if self.names & mark.bit() == 0 {
+        if self.summary.names & mark.bit() == 0 {
             return None;
         }
-        self.search(text, name, mark)
+        self.search(name, mark)
     }
 
     /// `mark` is the one of `name`.
-    fn search(&self, text: &str, name: &str, mark: Mark) -> Option<&Member> {
-        if self.names == u64::MAX {
-            return self.find_escaped(text, name);
+    fn search(&self, name: &str, mark: Mark) -> Option<&'a Member> {
+        if self.summary.names == u64::MAX {
+            return self.find_escaped(name);
         }
-        self.list.iter().find(|member| member.is_named(text, name, mark))
+        self.list.iter().find(|member| member.is_named(self.text, name, mark))
     }
 
     #[cold]
-    fn find_escaped(&self, text: &str, name: &str) -> Option<&Member> {
-        self.list.iter().find(|member| member.reads_as(text, name))
+    fn find_escaped(&self, name: &str) -> Option<&'a Member> {
+        self.list.iter().find(|member| member.reads_as(self.text, name))
+    }
+
+    #[inline]
+    fn value(&self, member: &Member) -> Value<'a> {
+        Value::of(self.text, member.value, self.summary.simple)
     }
 
     /// All members in the order of the text.
-    pub(crate) fn iter<'a>(&self, text: &'a str) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
-        self.list.iter().map(move |member| (member.name(text), Value::of(member.value.of(text), self.simple)))
+    pub(crate) fn iter(self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
+        self.list.iter().map(move |member| (member.name(self.text), self.value(member)))
     }
 }
 
 impl Object {
-    /// Reads `text` as one object; see [`Members::parse`].
+    /// Reads `text` as one object; see [`Members::read`].
     pub(crate) fn parse(text: Box<str>, depth: usize, members: usize) -> Result<Self, Error> {
-        let end = text.len();
-        Self::parse_start(text, end, depth, members)
+        let mut room = Room::default();
+        let Members { list, summary, .. } = Members::read(&text, depth, members, &mut room)?;
+        Ok(Self { end: text.len(), list: list.into(), summary, text })
     }
 
-    /// Reads the first `end` bytes of `text` as one object. The rest is kept beside it, see [`Object::rest`], so that both
-    /// take one allocation.
-    pub(crate) fn parse_start(
-        text: Box<str>,
-        end: usize,
-        depth: usize,
-        members: usize,
-    ) -> Result<Self, Error> {
-        let json = text.get(..end).ok_or(Error { reason: "text too short", at: text.len() })?;
-        Members::parse(json, depth, members).map(|members| Self { text, end, members })
+    /// To look at it.
+    #[inline(always)]
+    pub(crate) fn members(&self) -> Members<'_> {
+        Members { text: self.text(), list: &self.list, summary: self.summary }
     }
 
     /// The JSON text itself.
+    #[inline]
     pub(crate) fn text(&self) -> &str {
         self.text.get(..self.end).unwrap_or_default()
     }
 
-    /// What stood behind the object.
+    /// What is kept behind the object.
     pub(crate) fn rest(&self) -> &str {
         self.text.get(self.end..).unwrap_or_default()
     }
@@ -138,23 +170,17 @@ impl Object {
     /// The value of `name`.
     #[inline(always)]
     pub(crate) fn get(&self, name: &str) -> Option<Value<'_>> {
-        self.members.get(&self.text, name)
-    }
-
-    /// Whether there is a member `name`.
-    #[inline(always)]
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.members.has(&self.text, name)
+        self.members().get(name)
     }
 
     /// All members in the order of the text.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'_, str>, Value<'_>)> {
-        self.members.iter(&self.text)
+        self.members().iter()
     }
 
     /// Bytes on the heap, but for what the allocator adds.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.text.len() + size_of_val(&*self.members.list)
+        self.text.len() + size_of_val(&*self.list)
     }
 }
 
@@ -166,20 +192,20 @@ impl fmt::Debug for Object {
 }
 
 impl<'a> Value<'a> {
-    /// What a text that was accepted before says. No string in one that is simple has an escape.
-    #[inline]
-    fn of(raw: &'a str, simple: bool) -> Self {
-        match raw.as_bytes() {
-            [b'"', text @ .., b'"'] => {
-                let plain = simple || !text.contains(&b'\\');
-                let text = raw.get(1..raw.len() - 1).unwrap_or_default();
+    /// What stands there in a text that was accepted before. No string in one that is simple has an escape.
+    fn of(text: &'a str, span: Span, simple: bool) -> Self {
+        match span.first(text) {
+            b'"' => {
+                let text = span.quoted(text);
+                let plain = simple || !text.as_bytes().contains(&b'\\');
                 Self::String(if plain { Cow::Borrowed(text) } else { Cow::Owned(escape::unescape(text)) })
             }
-            [b'[', ..] => Self::Array(Array { text: raw, simple }),
-            [b'{', ..] => Self::Object(raw),
-            [b't' | b'f', ..] => Self::Bool(raw == "true"),
-            [b'n', ..] => Self::Null,
-            _ => Self::Number(raw),
+            b'[' => Self::Array(Array { text: span.of(text), simple }),
+            b'{' => Self::Object(span.of(text)),
+            b't' => Self::Bool(true),
+            b'f' => Self::Bool(false),
+            b'n' => Self::Null,
+            _ => Self::Number(span.of(text)),
         }
     }
 
@@ -196,14 +222,16 @@ impl<'a> Array<'a> {
     /// The items in order.
     pub(crate) fn items(self) -> impl Iterator<Item = Value<'a>> {
         let Self { text, simple } = self;
-        Scanner::items(text, simple).map(move |span| Value::of(span.of(text), simple))
+        Scanner::items(text, simple).map(move |span| Value::of(text, span, simple))
     }
 
     /// Reads `text` as one array, nothing before and nothing after it.
     #[cfg(test)]
     pub(crate) fn parse(text: &'a str, depth: usize) -> Result<Self, Error> {
         let wrapped = format!("{{\"a\":{text}}}");
-        Members::parse(&wrapped, depth + 1, 256).map(|members| Self { text, simple: members.simple })
+        let mut room = Room::default();
+        let members = Members::read(&wrapped, depth + 1, 256, &mut room)?;
+        Ok(Self { text, simple: members.summary.simple })
     }
 }
 

@@ -126,7 +126,20 @@ async fn refusing_early_costs_the_answer_and_nothing_else() {
         assert!(bytes <= answer_bytes + 512, "{what}: {bytes} bytes, {answer_bytes} for the answer alone");
     }
 
+    // Refused before its claims are known to be true: likewise.
     let kid = server.key_id(Algorithm::ES256).unwrap();
+    let unproven = [
+        ("forged", token(Token::new(AUDIENCE).header("kid", kid.as_str()).signed_by_unknown_key())),
+        ("unknown alg", token(Token::new(AUDIENCE).header("alg", "RS1"))),
+        ("unknown issuer", token(Token::new(AUDIENCE).claim("iss", "https://evil.example"))),
+        ("no tenant", token(Token::new(AUDIENCE).claim("iss", "https://a.b.example.com/"))),
+    ];
+    for (what, value) in unproven {
+        let (status, times, _) = cost(&mut service, Some(&value));
+        assert_eq!(status, 401, "{what}");
+        assert!(times <= answer, "{what}: {times} allocations, {answer} for the answer alone");
+    }
+
     // Refused late: no more than an admitted one with a header never seen before, besides the answer itself.
     let other_header = token(Token::new(AUDIENCE).header("typ", "application/at+jwt"));
     let (status, admitted, _) = cost(&mut service, Some(&other_header));
@@ -135,9 +148,6 @@ async fn refusing_early_costs_the_answer_and_nothing_else() {
     let late = [
         ("expired", token(Token::new(AUDIENCE).issued_at(1_000_000))),
         ("wrong audience", token(Token::new("https://other.example/"))),
-        ("forged", token(Token::new(AUDIENCE).header("kid", kid.as_str()).signed_by_unknown_key())),
-        ("unknown issuer", token(Token::new(AUDIENCE).claim("iss", "https://evil.example"))),
-        ("no tenant", token(Token::new(AUDIENCE).claim("iss", "https://a.b.example.com/"))),
         ("revoked", revoked),
     ];
     for (what, value) in late {

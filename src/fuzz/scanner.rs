@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 
-use crate::json::{Members, Value};
+use crate::json::{Object, Value};
 
 /// What the strict scanner makes of a text, all levels; the reason where it refuses. A number that `serde_json` cannot
 /// hold becomes null.
@@ -11,8 +11,8 @@ pub fn scan(
     depth: usize,
     members: usize,
 ) -> Result<Map<String, serde_json::Value>, &'static str> {
-    let found = Members::parse(text, depth, members).map_err(|error| error.reason)?;
-    found.iter(text).map(|(name, value)| Ok((name.into_owned(), plain(value, depth, members)?))).collect()
+    let found = Object::parse(text.into(), depth, members).map_err(|error| error.reason)?;
+    found.iter().map(|(name, value)| Ok((name.into_owned(), plain(value, depth, members)?))).collect()
 }
 
 fn plain(value: Value<'_>, depth: usize, members: usize) -> Result<serde_json::Value, &'static str> {

@@ -120,13 +120,25 @@ impl Span {
     }
 
     #[inline]
-    fn len(self) -> usize {
+    pub(super) fn len(self) -> usize {
         (self.end - self.start) as usize
     }
 
     #[inline]
     pub(super) fn of(self, text: &str) -> &str {
         text.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
+    /// Its first byte.
+    #[inline]
+    pub(super) fn first(self, text: &str) -> u8 {
+        text.as_bytes().get(self.start as usize).copied().unwrap_or(0)
+    }
+
+    /// What is between its first and last bytes.
+    #[inline]
+    pub(super) fn quoted(self, text: &str) -> &str {
+        text.get(self.start as usize + 1..(self.end as usize).saturating_sub(1)).unwrap_or_default()
     }
 }
 

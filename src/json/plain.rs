@@ -23,14 +23,22 @@ pub(super) fn plain(bytes: &[u8]) -> usize {
 /// Whether every byte stands for itself in a string, but for quotes: no escape, no control character. Looked at as a whole,
 /// several bytes at once.
 pub(super) fn is_simple(bytes: &[u8]) -> bool {
-    let odd = |byte: &u8| (*byte < 0x20) | (*byte == b'\\');
-    !bytes.iter().fold(false, |any, byte| any | odd(byte))
+    let look = |(least, any): (u8, bool), byte: &u8| (least.min(*byte), any | (*byte == b'\\'));
+    let (least, any) = bytes.iter().fold((u8::MAX, false), look);
+    least >= 0x20 && !any
 }
 
 /// Where the next quote stands, from a place on. Where [`is_simple`] said yes that is as far as [`plain`] goes, for less.
-#[inline]
+#[inline(never)]
 pub(super) fn quote(bytes: &[u8], at: usize) -> Option<usize> {
     let mut rest = bytes.get(at..)?;
+    // As a whole first: the processor compares so many bytes at once.
+    while let Some((chunk, after)) = rest.split_first_chunk::<16>() {
+        if chunk.iter().fold(false, |any, byte| any | (*byte == b'"')) {
+            break;
+        }
+        rest = after;
+    }
     while let Some((word, after)) = rest.split_first_chunk() {
         let marks = quotes(u64::from_le_bytes(*word));
         if marks != 0 {

@@ -141,6 +141,7 @@ impl<'a> Scanner<'a> {
             let (start, first) = self.colon(behind)?;
             let end = match first {
                 b'"' => self.string(start)?,
+                b'0'..=b'9' => self.number(start)?,
                 _ => self.value(start, first)?,
             };
             found.push(Member { name, value: Span::new(start, end) });

@@ -42,12 +42,16 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Bearer<'_>, RejectionKind> {
     Ok(Bearer(rest.get(start..).unwrap_or_default()))
 }
 
-/// The places of the first three dots of a token: one that is well-formed has two.
-pub(super) type Dots = [Option<usize>; 3];
+/// The places of the first two dots of a token: one that is well-formed has no more.
+pub(super) type Dots = [Option<usize>; 2];
 
 pub(super) fn dots(token: &[u8]) -> Dots {
-    let mut dots = memchr::memchr_iter(b'.', token);
-    [dots.next(), dots.next(), dots.next()]
+    let mut dots = [None; 2];
+    // Where there are fewer, it is asked but once what is behind the last one.
+    for (dot, place) in dots.iter_mut().zip(memchr::memchr_iter(b'.', token)) {
+        *dot = Some(place);
+    }
+    dots
 }
 
 /// Whether `bytes` could be credentials of this scheme at all: `1*( ALPHA / DIGIT / "-._~+/" ) *"="`.
@@ -72,7 +76,7 @@ pub(super) fn is_b64token(bytes: &[u8], dots: Dots) -> bool {
 fn behind_base64url(bytes: &[u8], dots: Dots) -> &[u8] {
     const LONG: usize = 32;
     let mut start = 0;
-    for dot in dots {
+    for dot in dots.into_iter().chain([None]) {
         let part = bytes.get(start..dot.unwrap_or(bytes.len())).unwrap_or_default();
         if part.len() < LONG || base64_simd::URL_SAFE_NO_PAD.check(part).is_err() {
             break;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::{Now, UnixTime};
-use crate::json::{Object, Value};
+use crate::json::{Members, Value};
 use crate::names::spellings;
 use crate::numeric_date;
 use crate::policy::profile::{Rules, Shape};
@@ -25,12 +25,9 @@ impl Current {
     }
 }
 
-/// Strings where they are present, whatever the profile.
-const STRINGS: [&str; 3] = ["sub", "client_id", "jti"];
-
 /// Judges a freshly verified token.
-pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> {
-    let Parts { issuer, header, claims, key, generation, name } = signed.into_parts();
+pub(super) fn check(signed: Signed<'_>, now: Now) -> Result<Current, RejectionKind> {
+    let Parts { issuer, header, claims, key, generation, again } = signed.into_parts();
     let rules = &issuer.rules;
     check_kind(&header, &claims, rules.profile.shape())?;
     check_shape(&claims, rules)?;
@@ -42,17 +39,19 @@ pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> 
     let not_before = date(&claims, "nbf")?;
     let issued_at = date(&claims, "iat")?;
     issuer.note_use(now.uptime);
+    // It was base64url. Without it the token would only not be known again.
+    let signature = std::str::from_utf8(again.signature).unwrap_or_default();
     let facts = Facts {
         issuer,
         header,
-        claims,
+        claims: claims.keep(signature),
         expires_at,
         not_before,
         issued_at,
         key,
         seen_in: Tag::of(generation),
         looked_at: Tag::never(),
-        name,
+        name: again.name,
         place: Place::default(),
         typed: Typed::default(),
     };
@@ -71,7 +70,7 @@ pub(super) fn check_again(recalled: Recalled, now: Now) -> Result<Current, Rejec
 }
 
 /// An access token, and no other JWT that the issuer signs (RFC 8725 §3.11, §3.12).
-fn check_kind(header: &Header, claims: &Object, shape: &Shape) -> Result<(), RejectionKind> {
+fn check_kind(header: &Header, claims: &Members<'_>, shape: &Shape) -> Result<(), RejectionKind> {
     let is = |(name, value): &(&str, &str)| matches!(claims.get(name), Some(Value::String(text)) if text == *value);
     let is_access_token = shape.accepts_type(header.typ.as_deref())
         && shape.fixed.iter().all(is)
@@ -79,15 +78,11 @@ fn check_kind(header: &Header, claims: &Object, shape: &Shape) -> Result<(), Rej
     if is_access_token { Ok(()) } else { Err(RejectionKind::WrongType) }
 }
 
-fn check_shape(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
-    let is_text = |name: &str| match claims.get(name) {
-        Some(Value::String(text)) => Some(!text.is_empty()),
-        Some(_) => Some(false),
-        None => None,
-    };
+fn check_shape(claims: &Members<'_>, rules: &Rules) -> Result<(), RejectionKind> {
     let required = rules.profile.shape().required;
-    // Looked at once, for most profiles require them.
-    let strings @ [subject, client, id] = STRINGS.map(is_text);
+    // Strings where they are present, whatever the profile; most require them.
+    let strings @ [subject, client, id] =
+        [claims.is_text("sub"), claims.is_text("client_id"), claims.is_text("jti")];
     let mut fits = strings.into_iter().all(|is_text| is_text.unwrap_or(true));
     for group in required {
         let mut there = false;
@@ -97,7 +92,7 @@ fn check_shape(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
                 "client_id" => client,
                 "jti" => id,
                 "iat" | "scp" | "roles" => claims.has(name).then_some(true),
-                other => is_text(other),
+                other => claims.is_text(other),
             };
             there |= is_text.is_some();
             fits &= is_text.unwrap_or(true);
@@ -106,12 +101,12 @@ fn check_shape(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
     }
     if rules.require_jti {
         // What is no text can be named by no revocation.
-        fits &= id.is_some() || spellings(&"jti").iter().any(|name| is_text(name) == Some(true));
+        fits &= id.is_some() || spellings(&"jti").iter().any(|name| claims.is_text(name) == Some(true));
     }
     if fits { Ok(()) } else { Err(RejectionKind::MissingClaim) }
 }
 
-fn check_audience(claims: &Object, rules: &Rules) -> Result<(), RejectionKind> {
+fn check_audience(claims: &Members<'_>, rules: &Rules) -> Result<(), RejectionKind> {
     let ours = |text: &str| rules.audiences.iter().any(|audience| audience.as_str() == text);
     let mut meant = false;
     let stand_in = rules.profile.shape().audience_stand_in;
@@ -154,7 +149,7 @@ fn check_clock(facts: &Facts, now: Now) -> Result<(), RejectionKind> {
 }
 
 /// A NumericDate: absent, or one that can be believed.
-fn date(claims: &Object, name: &str) -> Result<Option<UnixTime>, RejectionKind> {
+fn date(claims: &Members<'_>, name: &str) -> Result<Option<UnixTime>, RejectionKind> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::Number(raw)) => numeric_date::parse(raw).map(Some).ok_or(RejectionKind::MissingClaim),

@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use base64_simd::{AsOut, URL_SAFE_NO_PAD};
-
 use crate::algorithm::Algorithm;
-use crate::json::{Members, Value};
+use crate::json::{self, Members, Value};
 use crate::limits;
 use crate::rejection::RejectionKind;
+
+use super::token::Text;
 
 /// What a header says, and its bytes as they came.
 pub(super) struct Header {
@@ -28,9 +27,6 @@ impl Header {
         size_of::<Self>() + self.encoded.len() + text(&self.kid) + text(&self.typ)
     }
 }
-
-/// Header members that change what a token means, and that nobody here understands.
-const UNSUPPORTED: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
 thread_local! {
     /// Of tokens that were admitted: nobody else's may drive them out.
@@ -88,7 +84,17 @@ impl Claimed<'_> {
 }
 
 /// Where a header is decoded to.
-pub(super) type Room = [MaybeUninit<u8>; limits::JOSE_HEADER_BYTES];
+pub(super) struct Room {
+    text: Text<{ limits::JOSE_HEADER_BYTES }>,
+    members: json::Room,
+}
+
+impl Room {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self { text: Text::new(), members: json::Room::default() }
+    }
+}
 
 /// Reads a header, unless it is known.
 pub(super) fn read<'a>(encoded: &'a [u8], room: &'a mut Room) -> Result<Claimed<'a>, RejectionKind> {
@@ -125,26 +131,25 @@ pub(super) fn remember(header: &Arc<Header>) {
 
 /// What the header demands. Keys that it brings along (`jwk`, `jku`, `x5u`, `x5c`) are never looked at.
 fn parse<'a>(encoded: &'a [u8], room: &'a mut Room) -> Result<New<'a>, RejectionKind> {
-    let text = URL_SAFE_NO_PAD.decode(encoded, room.as_mut_slice().as_out()).ok();
-    let text = text.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or(RejectionKind::MalformedToken)?;
-    let members = Members::parse(text, limits::HEADER_DEPTH, limits::OBJECT_MEMBERS)
+    let text = room.text.decode(encoded).ok_or(RejectionKind::MalformedToken)?;
+    let members = Members::read(text, limits::HEADER_DEPTH, limits::OBJECT_MEMBERS, &mut room.members)
         .map_err(|_| RejectionKind::MalformedToken)?;
-    let get = |name: &str| members.get(text, name);
-    let algorithm = match get("alg") {
+    let algorithm = match members.get("alg") {
         Some(Value::String(name)) => Algorithm::from_name(&name).ok_or(RejectionKind::WrongAlgorithm)?,
         _ => return Err(RejectionKind::WrongAlgorithm),
     };
-    if UNSUPPORTED.iter().any(|name| get(name).is_some()) {
+    // They change what a token means, and nobody here understands them.
+    if members.has("crit") || members.has("b64") || members.has("zip") || members.has("enc") {
         return Err(RejectionKind::UnsupportedToken);
     }
-    let short = |name: &str, longest: usize| match get(name) {
+    let short = |member: Option<Value<'a>>| match member {
         None => Ok(None),
-        Some(Value::String(text)) if text.len() <= longest => Ok(Some(text)),
+        Some(Value::String(text)) if text.len() <= limits::KEY_ID_BYTES => Ok(Some(text)),
         Some(_) => Err(RejectionKind::MalformedToken),
     };
-    let kid = short("kid", limits::KEY_ID_BYTES)?;
-    let typ = short("typ", limits::KEY_ID_BYTES)?;
-    let content = short("cty", limits::KEY_ID_BYTES)?;
+    let kid = short(members.get("kid"))?;
+    let typ = short(members.get("typ"))?;
+    let content = short(members.get("cty"))?;
     if content.is_some_and(|cty| ["jwt", "application/jwt"].iter().any(|jwt| cty.eq_ignore_ascii_case(jwt))) {
         return Err(RejectionKind::UnsupportedToken);
     }

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use base64_simd::{AsOut, URL_SAFE_NO_PAD};
 
-use crate::json::Object;
+use crate::json::{self, Members};
 use crate::limits;
 use crate::rejection::RejectionKind;
 
@@ -27,23 +27,57 @@ pub(super) struct Content<'a> {
     pub(super) signing_input: &'a [u8],
     pub(super) signature: &'a [u8],
     pub(super) header: Claimed<'a>,
-    /// Behind them stands the signature as it came.
-    pub(super) claims: Object,
+    pub(super) claims: Members<'a>,
+    /// By what it will be known again once it is admitted.
+    pub(super) again: Again<'a>,
+}
+
+/// What a verdict on a token keeps of it, beside header and claims.
+pub(super) struct Again<'a> {
+    /// The signature as it came.
+    pub(super) signature: &'a [u8],
     pub(super) name: Option<Name>,
 }
 
-/// Where signature and header are decoded to.
+/// What claims can take: they are no more than the whole header.
+const CLAIMS_BYTES: usize = limits::AUTHORIZATION_BYTES / 4 * 3;
+
+/// Where the parts are decoded to. Before a token is admitted nothing is allocated for it.
 pub(super) struct Room {
     signature: [MaybeUninit<u8>; limits::SIGNATURE_BYTES],
     header: header::Room,
+    claims: Text<CLAIMS_BYTES>,
+    members: json::Room,
 }
 
 impl Room {
-    pub(super) const fn new() -> Self {
+    #[inline(always)]
+    pub(super) fn new() -> Self {
         Self {
             signature: [const { MaybeUninit::uninit() }; limits::SIGNATURE_BYTES],
-            header: [const { MaybeUninit::uninit() }; limits::JOSE_HEADER_BYTES],
+            header: header::Room::new(),
+            claims: Text::new(),
+            members: json::Room::default(),
         }
+    }
+}
+
+/// Room for a part that is to be JSON. It begins with a whole word, since that is how text is checked.
+#[repr(align(8))]
+pub(super) struct Text<const BYTES: usize>([MaybeUninit<u8>; BYTES]);
+
+impl<const BYTES: usize> Text<BYTES> {
+    pub(super) const fn new() -> Self {
+        Self([const { MaybeUninit::uninit() }; BYTES])
+    }
+
+    /// The text; none where there is no room for it.
+    pub(super) fn decode(&mut self, encoded: &[u8]) -> Option<&str> {
+        if URL_SAFE_NO_PAD.estimated_decoded_length(encoded.len()) > BYTES {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(encoded, self.0.as_mut_slice().as_out()).ok()?;
+        std::str::from_utf8(bytes).ok()
     }
 }
 
@@ -63,7 +97,7 @@ fn read<'a>(
     name: Option<Name>,
     room: &'a mut Room,
 ) -> Result<Content<'a>, RejectionKind> {
-    let [Some(first), Some(second), None] = dots else {
+    let [Some(first), Some(second)] = dots else {
         return Err(RejectionKind::MalformedToken);
     };
     let part = |range: std::ops::Range<usize>| token.get(range).unwrap_or_default();
@@ -75,23 +109,13 @@ fn read<'a>(
     if encoded.len() > URL_SAFE_NO_PAD.encoded_length(limits::SIGNATURE_BYTES) {
         return Err(RejectionKind::MalformedToken);
     }
+    // This also refuses whatever has more dots.
     let signature = URL_SAFE_NO_PAD.decode(encoded, room.signature.as_mut_slice().as_out());
     let signature = signature.map_err(|_| RejectionKind::MalformedToken)?;
     let header = header::read(header, &mut room.header)?;
-    let claims = read_claims(claims, encoded).ok_or(RejectionKind::MalformedToken)?;
-    Ok(Content { signing_input: part(0..second), signature, header, claims, name })
-}
-
-/// One text for the claims and the signature behind them.
-fn read_claims(encoded: &[u8], signature: &[u8]) -> Option<Object> {
-    let length = encoded.len() / 4 * 3 + (encoded.len() % 4 * 3) / 4;
-    let mut text = Vec::with_capacity(length + signature.len());
-    text.resize(length, 0);
-    let decoded = URL_SAFE_NO_PAD.decode(encoded, text.as_mut_slice().as_out()).ok()?.len();
-    if decoded != length {
-        return None;
-    }
-    text.extend_from_slice(signature);
-    let text = String::from_utf8(text).ok()?.into_boxed_str();
-    Object::parse_start(text, length, limits::CLAIMS_DEPTH, limits::OBJECT_MEMBERS).ok()
+    let claims = room.claims.decode(claims).ok_or(RejectionKind::MalformedToken)?;
+    let claims = Members::read(claims, limits::CLAIMS_DEPTH, limits::OBJECT_MEMBERS, &mut room.members)
+        .map_err(|_| RejectionKind::MalformedToken)?;
+    let again = Again { signature: encoded, name };
+    Ok(Content { signing_input: part(0..second), signature, header, claims, again })
 }

@@ -35,7 +35,11 @@ impl Scanner<'_> {
     #[inline]
     fn digits(&mut self, start: usize) -> Option<usize> {
         let rest = self.bytes.get(start..).unwrap_or_default();
-        let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        let all = |chunk: &[u8; 8]| chunk.iter().fold(true, |all, byte| all & byte.is_ascii_digit());
+        // Most numbers are dates: eight digits at once, and a few more.
+        let sure = if rest.first_chunk().is_some_and(all) { 8 } else { 0 };
+        let more = rest.get(sure..).unwrap_or_default();
+        let count = sure + more.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(more.len());
         if count == 0 { self.fail(start, "expected a digit") } else { Some(start + count) }
     }
 
