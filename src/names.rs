@@ -96,6 +96,12 @@ pub(crate) fn spellings<'a>(claim: &'a &'a str) -> &'a [&'a str] {
     SPELLINGS.into_iter().find(|all| all.contains(claim)).unwrap_or(alone)
 }
 
+/// The spelling that stands for all of a claim's.
+pub(crate) fn usual(claim: &str) -> &str {
+    let all = SPELLINGS.into_iter().find(|all| all.contains(&claim));
+    all.and_then(|all| all.first()).copied().unwrap_or(claim)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,10 +109,10 @@ mod tests {
     #[test]
     fn spellings_of_one_claim_belong_together() {
         for claim in ["client_id", "azp", "appid", "cid"] {
-            assert_eq!(spellings(&claim)[0], "client_id");
+            assert_eq!((spellings(&claim)[0], usual(claim)), ("client_id", "client_id"));
         }
         assert_eq!(spellings(&"uti")[0], "jti");
-        assert_eq!(spellings(&"sub"), ["sub"]);
+        assert_eq!((spellings(&"sub"), usual("sub")), (["sub"].as_slice(), "sub"));
     }
 
     #[test]

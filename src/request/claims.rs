@@ -9,7 +9,7 @@ use crate::numeric_date;
 use crate::policy::profile::{Rules, Shape};
 use crate::rejection::RejectionKind;
 
-use super::facts::{Facts, Held, Place, Tag};
+use super::facts::{Facts, Held, Looked, Place, Tag};
 use super::header::Header;
 use super::signature::{Parts, Signed};
 use super::typed::Typed;
@@ -51,7 +51,7 @@ pub(super) fn check(signed: Signed, now: Now) -> Result<Current, RejectionKind> 
         issued_at,
         key,
         seen_in: Tag::of(generation),
-        looked_at: Tag::never(),
+        looked_at: Looked::default(),
         name,
         place: Place::default(),
         typed: Typed::default(),

@@ -1,5 +1,7 @@
 //! Stage 7: no source has revoked the token or its grant, and our news from each are fresh enough to say so.
 
+use std::ptr;
+
 use crate::clock::Now;
 use crate::policy::Policy;
 use crate::rejection::{Rejection, RejectionKind};
@@ -46,8 +48,8 @@ fn look(facts: &Facts, policy: &Policy, now: Now) -> Result<(), Rejection> {
     // The tag before the epochs, and those before the entries.
     let looked_at = facts.looked_at.read();
     let epoch = sources().map(Revocations::epoch).fold(0, u64::wrapping_add);
-    if looked_at != epoch {
-        if sources().any(|source| source.revokes(&facts.claims, facts.issued_at)) {
+    if looked_at != Some(epoch) {
+        if sources().any(|source| revokes(source, looked_at, facts)) {
             return Err(RejectionKind::Revoked.into());
         }
         facts.looked_at.set(epoch);
@@ -60,6 +62,17 @@ fn look(facts: &Facts, policy: &Policy, now: Now) -> Result<(), Rejection> {
         }
     };
     Err(Rejection::new(kind).retry_after(source.freshness.retry_after()))
+}
+
+/// Where the token was looked at before, what was said since decides.
+fn revokes(source: &Revocations, looked_at: Option<u64>, facts: &Facts) -> bool {
+    let (claims, issued_at) = (&facts.claims, facts.issued_at);
+    let Some(looked_at) = looked_at else { return source.revokes(claims, issued_at) };
+    // The others' epochs were no higher then, so this one's was no lower.
+    let others = facts.issuer.sources().filter(|other| !ptr::eq(*other, source));
+    let others = others.map(Revocations::epoch).fold(0, u64::wrapping_add);
+    let marks = || facts.looked_at.marks(claims);
+    source.revokes_since(looked_at.saturating_sub(others), marks, claims, issued_at)
 }
 
 /// What sources on trial would say, each time anew: it is counted.

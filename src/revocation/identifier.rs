@@ -80,18 +80,20 @@ impl Identifiers {
         live.into_iter().chain(self.bulk_word(fingerprint)).reduce(Word::join)
     }
 
-    /// Adds what is new among `words`, which are in the order of their fingerprints. Whether anything was.
+    /// Adds what is new among `words`, which are in the order of their fingerprints, and notes it, or enough of it.
     pub(super) fn add(
         place: &mut Arc<Self>,
         words: &[(Fingerprint, Word)],
         moment: Moment,
         sizes: &Sizes,
         room: &mut Room,
-    ) -> bool {
+        added: &mut Vec<Fingerprint>,
+    ) {
         let news = words.iter().filter_map(|(fingerprint, word)| {
             place.news(*fingerprint, *word, moment, room).map(|kept| (*fingerprint, kept))
         });
         let news: Vec<_> = news.collect();
+        added.extend(news.iter().map(|(fingerprint, _)| *fingerprint).take(limits::RECENT_ENTRIES + 1));
         let live = place.live.entry_count() as usize;
         if live + news.len() > Sizes::live(sizes.live_identifiers, place.bulk_len()) {
             let words = news.iter().map(|(fingerprint, kept)| (*fingerprint, kept.word)).collect();
@@ -103,7 +105,6 @@ impl Identifiers {
             // Also so that counts are right.
             place.tidy();
         }
-        !news.is_empty()
     }
 
     /// What is to be kept of a word, together with what is known; none where it says nothing new, or has no room.

@@ -9,9 +9,10 @@ const STEPS: &[(&str, &str, &[&str])] = &[
             "self.writer.lock()",
             "State::clone(&self.state.load())",
             "writer.apply(&mut state,",
+            "state.note(&added,",
             "self.state.store(",
-            "if added",
-            "self.announce()",
+            "if steps > 0",
+            "self.announce(steps)",
             "outcome",
         ],
     ),
@@ -20,9 +21,23 @@ const STEPS: &[(&str, &str, &[&str])] = &[
         "fn tidy(",
         &["self.writer.lock()", "State::clone(&self.state.load())", "writer.tidy(", "self.state.store("],
     ),
-    (include_str!("../../../revocation.rs"), "fn announce(", &["self.epoch.fetch_add(1, Ordering::Release)"]),
+    (
+        include_str!("../../../revocation.rs"),
+        "fn announce(",
+        &["self.epoch.fetch_add(steps, Ordering::Release)"],
+    ),
     (include_str!("../../../revocation.rs"), "fn epoch(", &["self.epoch.load(Ordering::Acquire)"]),
     (include_str!("../../../revocation.rs"), "fn revokes(", &["self.state.load().revokes("]),
+    (
+        include_str!("../../../revocation.rs"),
+        "fn revokes_since<",
+        &["self.epoch() <= epoch", "self.state.load()", "state.recent.may_concern(epoch", "state.revokes("],
+    ),
+    (
+        include_str!("../../recent.rs"),
+        "fn note(",
+        &["let epoch = epoch + 1", "Said { epoch,", "self.since = last.epoch", "retain("],
+    ),
     (
         include_str!("../../writer.rs"),
         "fn apply(",
@@ -42,7 +57,13 @@ const STEPS: &[(&str, &str, &[&str])] = &[
     (
         include_str!("../../export.rs"),
         "fn import(",
-        &["self.writer.lock()", "state.renew(", "self.state.store(", "self.announce()"],
+        &[
+            "self.writer.lock()",
+            "recent: Recent::after_much(self.epoch())",
+            "state.renew(",
+            "self.state.store(",
+            "self.announce(JUMP)",
+        ],
     ),
     (
         include_str!("../../freshness.rs"),
@@ -63,9 +84,14 @@ const STEPS: &[(&str, &str, &[&str])] = &[
             "source.freshness.suffices(",
             "facts.looked_at.read()",
             "Revocations::epoch",
-            "source.revokes(",
+            "revokes(source, looked_at,",
             "facts.looked_at.set(epoch)",
         ],
+    ),
+    (
+        include_str!("../../../request/revoked.rs"),
+        "fn revokes(",
+        &["return source.revokes(", "!ptr::eq(", "Revocations::epoch", "looked_at.saturating_sub(others)"],
     ),
     (include_str!("../../../background/pull.rs"), "fn refresh(", &["self.pull().await", "self.confirm("]),
     (
