@@ -31,37 +31,56 @@ pub(super) fn check(allowed: Allowed, policy: &Policy, now: Now) -> Result<Live,
 
 #[inline]
 fn look(facts: &Facts, policy: &Policy, now: Now) -> Result<(), Rejection> {
-    let sources = || facts.issuer.sources();
     let mut overdue: Option<(&Revocations, FreshnessState)> = None;
-    // Before the entries: news that arrive in between must not lend their freshness to a look at the old ones.
-    for source in sources() {
+    let mut on_trial = false;
+    // The tag before the epochs, and those before the entries.
+    let looked_at = facts.looked_at.read();
+    let mut epoch = 0_u64;
+    for source in facts.issuer.all_sources() {
+        if source.dry_run.is_some() {
+            on_trial = true;
+            continue;
+        }
+        // Before the entries: news that arrive in between must not lend their freshness to a look at the old ones.
         if let Err(state) = source.freshness.suffices(now.uptime, policy.stale_choice())
             // That nothing was ever heard says more than that something is old.
             && (overdue.is_none() || state == FreshnessState::Unknown)
         {
             overdue = Some((source, state));
         }
+        epoch = epoch.wrapping_add(source.epoch());
     }
-    if facts.issuer.on_trial().next().is_some() {
+    if on_trial {
         look_on_trial(facts, policy, now);
     }
-    // The tag before the epochs, and those before the entries.
-    let looked_at = facts.looked_at.read();
-    let epoch = sources().map(Revocations::epoch).fold(0, u64::wrapping_add);
     if looked_at != Some(epoch) {
-        if sources().any(|source| revokes(source, looked_at, facts)) {
-            return Err(RejectionKind::Revoked.into());
-        }
+        look_among_all(facts, looked_at)?;
         facts.looked_at.set(epoch);
     }
-    let Some((source, state)) = overdue else { return Ok(()) };
+    match overdue {
+        None => Ok(()),
+        Some((source, state)) => Err(too_old(source, state)),
+    }
+}
+
+#[cold]
+fn too_old(source: &Revocations, state: FreshnessState) -> Rejection {
     let kind = match state {
         FreshnessState::Unknown => RejectionKind::RevocationsUnknown,
         FreshnessState::Fresh | FreshnessState::Stale | FreshnessState::Expired => {
             RejectionKind::RevocationsStale
         }
     };
-    Err(Rejection::new(kind).retry_after(source.freshness.retry_after()))
+    Rejection::new(kind).retry_after(source.freshness.retry_after())
+}
+
+/// Apart from what most requests need.
+#[inline(never)]
+fn look_among_all(facts: &Facts, looked_at: Option<u64>) -> Result<(), Rejection> {
+    if facts.issuer.sources().any(|source| revokes(source, looked_at, facts)) {
+        return Err(RejectionKind::Revoked.into());
+    }
+    Ok(())
 }
 
 /// Where the token was looked at before, what was said since decides.
