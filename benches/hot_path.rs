@@ -22,6 +22,8 @@ use tower_bearer::clock::SystemClock;
 use tower_bearer::testing::Token;
 use tower_bearer::{AccessToken, Algorithm, Policy, ResourceServer, any_token, scope};
 
+#[path = "harness/at_hand.rs"]
+mod at_hand;
 #[path = "harness/auth0.rs"]
 mod auth0;
 #[path = "harness/hand_written.rs"]

@@ -27,7 +27,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use tower::Layer;
 use tower_bearer::clock::{Clock, Now, SystemClock, UnixTime};
-use tower_bearer::{Algorithm, Policy, Protected, ResourceServer, any_token, scope};
+use tower_bearer::{Algorithm, Policy, Protected, ResourceServer, Revocation, any_token, scope};
 
 #[path = "harness/auth0.rs"]
 mod auth0;
@@ -44,6 +44,9 @@ use world::{ISSUER, Inner, SMALL, World, ask, bare, inner, refused, token, turns
 const FRESH: usize = 128;
 /// Of what is the same each time, that many in one run.
 const ONE: usize = 10;
+
+/// More revocations than are told apart from all that there are.
+const MANY: usize = 200;
 
 /// The machine's clock, read each time, that shows the same from a moment on.
 #[derive(Clone, Debug)]
@@ -94,6 +97,30 @@ async fn repeat(world: &World<Stopped>, counts: &mut Counts) {
         let mut service = service(api, policy);
         counts.count(name, ONE, &["bare"], || ask(&mut service, token));
     }
+    for (name, more) in [("repeat_news", 1), ("repeat_news_many", MANY)] {
+        after_news(world, counts, name, more).await;
+    }
+}
+
+/// Tokens that come again after so many revocations of others, where there are few.
+async fn after_news(world: &World<Stopped>, counts: &mut Counts, name: &str, more: usize) {
+    let api = world.api(Algorithm::RS256, 32 << 20).await;
+    let tokens: Vec<_> = (0..ONE)
+        .map(|n| world.mint(token(Algorithm::RS256, ISSUER, n).claim("jti", format!("jti-of-token-{n:08}"))))
+        .collect();
+    tokens.iter().for_each(|token| drop(token.clone()));
+    let (mut service, mut next, mut said) = (service(&api, any_token()), turns(&tokens), 0);
+    let mut news = |more| {
+        for _ in 0..more {
+            said += 1;
+            let entry = Revocation::identifier("jti", format!("revoked-number-{said}"));
+            api.revocations().revoke(entry).unwrap();
+        }
+    };
+    (0..2 * ONE).for_each(|_| ask(&mut service, next()));
+    news(1);
+    (0..ONE).for_each(|_| ask(&mut service, next()));
+    counts.count_after(name, ONE, &["bare"], || news(more), || ask(&mut service, next()));
 }
 
 /// Tokens seen for the first time.

@@ -1,5 +1,12 @@
 //! Plain numbers and texts as bytes, little-endian, and back. Reading never goes past the end.
 
+/// Every bit of the outcome depends on every bit of both: half a hash.
+#[inline]
+pub(crate) fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
 /// What is left to read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a>(&'a [u8]);

@@ -69,8 +69,13 @@ impl TrustedIssuer {
     /// Every source of revocations whose word counts, this process itself among them.
     #[inline]
     pub(crate) fn sources(&self) -> impl Iterator<Item = &Revocations> {
-        let sources = self.revocations.iter().map(Arc::as_ref).filter(|source| source.dry_run.is_none());
-        sources.chain(self.in_process.revocations())
+        self.all_sources().filter(|source| source.dry_run.is_none())
+    }
+
+    /// Those that are only tried out too.
+    #[inline]
+    pub(crate) fn all_sources(&self) -> impl Iterator<Item = &Revocations> {
+        self.revocations.iter().map(Arc::as_ref).chain(self.in_process.revocations())
     }
 
     /// Those that are only tried out.

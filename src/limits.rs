@@ -193,6 +193,8 @@ pub(crate) const BULK_PER_LIVE: usize = 64;
 pub(crate) const TAKEN_BACK: usize = 1024;
 /// Steps that one token may cost one shape (a token with many audiences has several conjunctions).
 pub(crate) const SHAPE_LOOKUPS: usize = 256;
+/// Of what one source said last, entries that tokens are compared with one by one before all are looked up.
+pub(crate) const RECENT_ENTRIES: usize = 64;
 /// How far ahead of now `issued_before` may lie.
 pub(crate) const CUT_OFF_AHEAD: Duration = Duration::from_secs(24 * 3600);
 /// How long entries are kept past the last moment at which their tokens could be valid.

@@ -88,12 +88,22 @@ name! {
 }
 
 /// What issuers call differently and mean alike; the first spelling stands for all.
-const SPELLINGS: [&[&str]; 2] = [&["client_id", "azp", "appid", "cid"], &["jti", "uti"]];
+fn alike(claim: &str) -> Option<&'static [&'static str]> {
+    match claim {
+        "client_id" | "azp" | "appid" | "cid" => Some(&["client_id", "azp", "appid", "cid"]),
+        "jti" | "uti" => Some(&["jti", "uti"]),
+        _ => None,
+    }
+}
 
 /// The spellings of a claim, itself among them, the usual one first.
 pub(crate) fn spellings<'a>(claim: &'a &'a str) -> &'a [&'a str] {
-    let alone = std::slice::from_ref(claim);
-    SPELLINGS.into_iter().find(|all| all.contains(claim)).unwrap_or(alone)
+    alike(claim).unwrap_or_else(|| std::slice::from_ref(claim))
+}
+
+/// The spelling that stands for all of a claim's.
+pub(crate) fn usual(claim: &str) -> &str {
+    alike(claim).and_then(<[_]>::first).copied().unwrap_or(claim)
 }
 
 #[cfg(test)]
@@ -103,10 +113,13 @@ mod tests {
     #[test]
     fn spellings_of_one_claim_belong_together() {
         for claim in ["client_id", "azp", "appid", "cid"] {
-            assert_eq!(spellings(&claim)[0], "client_id");
+            assert_eq!((spellings(&claim)[0], usual(claim)), ("client_id", "client_id"));
         }
         assert_eq!(spellings(&"uti")[0], "jti");
-        assert_eq!(spellings(&"sub"), ["sub"]);
+        for claim in ["client_id", "azp", "appid", "cid", "jti", "uti", "sub"] {
+            assert!(spellings(&claim).contains(&claim), "{claim}");
+        }
+        assert_eq!((spellings(&"sub"), usual("sub")), (["sub"].as_slice(), "sub"));
     }
 
     #[test]

@@ -26,8 +26,10 @@ pub(crate) mod freshness;
 mod identifier;
 mod image;
 pub(crate) mod in_process;
+pub(crate) mod marks;
 mod news;
 pub(crate) mod on_disk;
+mod recent;
 pub(crate) mod room;
 mod state;
 pub(crate) mod stated;
@@ -38,6 +40,7 @@ mod writer;
 use dry_run::DryRun;
 use entry::Entry;
 use freshness::Freshness;
+use marks::Marks;
 use on_disk::OnDisk;
 pub(crate) use room::NoRoom;
 use room::Sizes;
@@ -97,6 +100,23 @@ impl Revocations {
         self.state.load().revokes(claims, issued_at)
     }
 
+    /// The same, for whoever has found no entry of that epoch, or of a later one, to match the same claims, whose marks these
+    /// are: only what was said since is looked at, where it is known apart.
+    #[inline]
+    pub(crate) fn revokes_since<'a>(
+        &self,
+        epoch: u64,
+        marks: impl FnOnce() -> &'a Marks,
+        claims: &Object,
+        issued_at: Option<UnixTime>,
+    ) -> bool {
+        if self.epoch() <= epoch {
+            return false;
+        }
+        let state = self.state.load();
+        state.recent.may_concern(epoch, marks) && state.revokes(claims, issued_at)
+    }
+
     /// Adds entries of a page that the authorization server made at `as_of`. Order, repetition and division into pages change nothing about the outcome.
     ///
     /// # Errors
@@ -109,9 +129,10 @@ impl Revocations {
         }
         let mut state = State::clone(&self.state.load());
         let (added, outcome) = writer.apply(&mut state, entries, now, &self.sizes);
+        let steps = state.note(&added, entries, self.epoch());
         self.state.store(Arc::new(state));
-        if added {
-            self.announce();
+        if steps > 0 {
+            self.announce(steps);
         }
         outcome
     }
@@ -146,9 +167,9 @@ impl Revocations {
         self.state.load().counts()
     }
 
-    /// After the new state can be seen, and under the writer's lock.
-    fn announce(&self) {
-        let epoch = self.epoch.fetch_add(1, Ordering::Release) + 1;
+    /// After the new state can be seen, and under the writer's lock, by as many steps as it was noted with.
+    fn announce(&self, steps: u64) {
+        let epoch = self.epoch.fetch_add(steps, Ordering::Release) + steps;
         self.changed.send_replace(epoch);
     }
 

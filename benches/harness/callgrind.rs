@@ -30,10 +30,23 @@ pub struct Counts;
 impl Counts {
     /// Counts `work`, which is done `times` over; the figure is what it takes more than all of `over` together, none for
     /// what only others are compared with.
-    pub fn count<T>(&mut self, name: &str, times: usize, over: &[&str], mut work: impl FnMut() -> T) {
+    pub fn count<T>(&mut self, name: &str, times: usize, over: &[&str], work: impl FnMut() -> T) {
+        self.count_after(name, times, over, || (), work);
+    }
+
+    /// The same, where something happens before each run that does not count.
+    pub fn count_after<T>(
+        &mut self,
+        name: &str,
+        times: usize,
+        over: &[&str],
+        mut before: impl FnMut(),
+        mut work: impl FnMut() -> T,
+    ) {
         let mut work = move || drop(black_box(work()));
         (0..2 * times).for_each(|_| work());
         for _ in 0..RUNS {
+            before();
             counted_by_callgrind(times, &mut work);
         }
         println!("{name} {times} {}", over.join(" "));

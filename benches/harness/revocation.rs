@@ -1,11 +1,16 @@
 //! What a million revocations cost: to look a token up among them, to keep them, to have them back after a restart.
 //!
-//! All of it through what users have. A repeated token is looked up only when something was revoked since. So the same
-//! tokens are asked with in two passes, without news and after news, and what the second takes more is looking up: in the
-//! source, and in what this very process revoked, which is how the news come; the same difference without the source is
-//! taken off. Tokens that are revoked are admitted by a source on trial (`dry_run`), which looks each time: what they take
-//! more than others there is what finding takes more than not finding. There are so many tokens in turn that the
-//! processor's nearest caches do not know their places.
+//! All of it through what users have. A repeated token is compared with what was revoked since it was looked at last, and
+//! looked up among everything only where that may be about it, or is more than is told apart. So there are two things to
+//! measure: what a request takes more after one revocation of another token (`changed`, `after_news`), and what looking up
+//! takes.
+//!
+//! *In turn*: 20 000 tokens, so many that the processor's nearest caches know neither them nor their places. A source on
+//! trial (`dry_run`) looks up each time, and admits what it finds: what a request takes more there than where the source is
+//! not on trial, and nothing new, is looking up, absent or present.
+//!
+//! *At hand* (`at_hand.rs`): the same figures for tokens whose verdicts the processor has, and whose places in the index it
+//! does not have.
 
 #![allow(unreachable_pub, reason = "as in measure.rs")]
 #![allow(clippy::disallowed_methods, reason = "a bench may look at the clock, and wait")]
@@ -15,6 +20,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tower::Layer as _;
 use tower_bearer::clock::SystemClock;
 use tower_bearer::{
@@ -22,23 +28,30 @@ use tower_bearer::{
     any_token,
 };
 
+use super::at_hand::at_hand;
 use super::measure::{Figures, cpu_ns, cpu_ns_of_process, large_bytes, median, table};
 use super::{AUDIENCE, ISSUER, Inner, SECRET, World, ask, inner, token};
 
 const SIZES: [u64; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
+/// A source keeps ten million, and news need room.
+const MOST: u64 = 9_990_000;
 const LOADS: usize = 5;
 const ROUNDS: usize = 41;
 const TOKENS: u64 = 20_000;
 /// Room for all of their verdicts.
 const CACHE: usize = 256 << 20;
+/// More than are told apart from all that there are.
+const MORE: u64 = 100;
 const HOUR: Duration = Duration::from_secs(3600);
 const SOURCE: &str = "a list of a bench";
 
-/// Tells so many revocations, in pages, and nothing more; one that has nothing to tell from the beginning is down.
+/// Tells so many revocations, in pages, and then as many others as it is asked for. One that has nothing to tell from the
+/// beginning, and whom nobody asks, is down.
 struct Many {
     told: u64,
     count: u64,
-    is_down: bool,
+    asked: Option<mpsc::UnboundedReceiver<u64>>,
+    others: u64,
 }
 
 const PAGE: u64 = 1_000_000;
@@ -54,11 +67,13 @@ fn jti(n: u64) -> String {
 impl RevocationSource for Many {
     async fn pull(&mut self, _: Option<&str>) -> Result<Pulled, SourceError> {
         let page = self.told..self.count.min(self.told + PAGE);
-        if self.is_down {
-            return Err(SourceError::new("down"));
-        }
         if page.is_empty() {
-            std::future::pending::<()>().await;
+            let Some(asked) = &mut self.asked else { return Err(SourceError::new("down")) };
+            let Some(more) = asked.recv().await else { return std::future::pending().await };
+            let others = self.others..self.others + more;
+            self.others = others.end;
+            let others = others.map(|n| Revocation::identifier("jti", format!("another-{n}")));
+            return Ok(Pulled::news(others).cursor(self.told.to_string()));
         }
         self.told = page.end;
         let page = page.map(|n| Revocation::identifier("jti", jti(n)));
@@ -67,8 +82,25 @@ impl RevocationSource for Many {
     }
 }
 
-fn source(told: u64, count: u64, snapshot: &Path) -> Polled {
-    Polled::new(SOURCE, Many { told, count, is_down: told == count })
+/// One that tells all.
+fn teller(count: u64, snapshot: &Path) -> Polled {
+    let (_, asked) = mpsc::unbounded_channel();
+    source(Many { told: 0, count, asked: Some(asked), others: 0 }, snapshot)
+}
+
+/// One that is down.
+fn down(count: u64, snapshot: &Path) -> Polled {
+    source(Many { told: count, count, asked: None, others: 0 }, snapshot)
+}
+
+/// One that tells what it is asked for.
+fn askable(count: u64, snapshot: &Path) -> (mpsc::UnboundedSender<u64>, Polled) {
+    let (ask, asked) = mpsc::unbounded_channel();
+    (ask, source(Many { told: count, count, asked: Some(asked), others: 0 }, snapshot))
+}
+
+fn source(many: Many, snapshot: &Path) -> Polled {
+    Polled::new(SOURCE, many)
         .poll_interval(Duration::from_millis(100))
         .max_staleness(HOUR)
         .expires_after(HOUR)
@@ -80,7 +112,7 @@ fn api(source: Polled, cache: usize) -> ResourceServer {
     builder.shared_secret(SECRET).revocation(source).start_lazily().unwrap()
 }
 
-async fn pause() {
+pub async fn pause() {
     tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
@@ -127,7 +159,7 @@ impl Drop for Folder {
 
 /// Leaves a snapshot of so many.
 async fn write(path: &Path, count: u64) {
-    let api = api(source(0, count, path), 0);
+    let api = api(teller(count, path), 0);
     api.ready().await;
     until_it_has(&api, count).await;
     settled().await;
@@ -146,7 +178,7 @@ async fn load(path: &Path, count: u64) -> Loaded {
     for _ in 0..if count > 1_000_000 { 1 } else { LOADS } {
         let before = settled().await;
         let (wall, cpu) = (std::time::Instant::now(), cpu_ns_of_process());
-        let api = api(source(count, count, path), 0);
+        let api = api(down(count, path), 0);
         api.ready().await;
         walls.push(wall.elapsed().as_secs_f64() * 1e3);
         cpus.push((cpu_ns_of_process() - cpu) / 1e6);
@@ -188,7 +220,7 @@ fn news(api: &ResourceServer, number: usize) {
 }
 
 struct LookedUp {
-    /// What a request takes more after news, all told; and where there is nothing but the news.
+    /// What a request takes more after one revocation: with the source, and where there is nothing else.
     after_news: f64,
     changed: f64,
     absent: f64,
@@ -202,9 +234,9 @@ async fn look_up(
     absent: &[HeaderValue],
     present: &[HeaderValue],
 ) -> LookedUp {
-    let with = api(source(count, count, path), CACHE);
+    let with = api(down(count, path), CACHE);
     until_it_has(&with, count).await;
-    let on_trial = api(source(count, count, path).dry_run(), CACHE);
+    let on_trial = api(down(count, path).dry_run(), CACHE);
     until_it_has(&on_trial, count).await;
     let mut passes = [
         Passes::of("no source", plain, absent),
@@ -216,6 +248,9 @@ async fn look_up(
     ];
     for round in 0..ROUNDS {
         for (place, passes) in passes.iter_mut().enumerate() {
+            // So that each pass that counts comes after one of the same tokens, and finds as much of them in the caches.
+            passes.pass();
+            passes.figures.rounds.pop();
             match place {
                 1 => news(plain, round + count as usize),
                 3 => news(&with, round),
@@ -230,10 +265,38 @@ async fn look_up(
         table(&format!("A repeated token, {TOKENS} of them in turn; {count} revocations"), &figures)
     );
     let [plain, plain_news, with, with_news, on_trial, found] = &figures;
-    let after_news = with_news.over(with);
-    let changed = plain_news.over(plain);
-    let absent = after_news - changed;
-    LookedUp { after_news, changed, absent, present: absent + found.over(on_trial) }
+    LookedUp {
+        after_news: with_news.over(with),
+        changed: plain_news.over(plain),
+        absent: on_trial.over(with),
+        present: found.over(with),
+    }
+}
+
+/// Verdicts at hand: what a request takes more after one revocation, and after so many of the source that it is looked up.
+async fn look_up_at_hand(path: &Path, count: u64, tokens: &[HeaderValue]) -> (f64, f64) {
+    let (ask, source) = askable(count, path);
+    let api = api(source, CACHE);
+    until_it_has(&api, count).await;
+    api.ready().await;
+    // It may be writing everything down anew.
+    settled().await;
+    let known = || api.health().issuers[0].feeds[0].identifiers;
+    let looked_up = at_hand(&api, tokens, async || {
+        let before = known();
+        ask.send(MORE).unwrap();
+        while known() < before + MORE / 2 {
+            pause().await;
+        }
+    });
+    // First, while this process itself has revoked nothing that would be looked at too.
+    let looked_up = looked_up.await;
+    let mut said = 0;
+    let changed = at_hand(&api, tokens, async || {
+        said += 1;
+        news(&api, said);
+    });
+    (changed.await, looked_up)
 }
 
 /// Look-ups, bytes and loading, by size.
@@ -245,8 +308,9 @@ pub async fn revocation(world: &World<SystemClock>) -> Value {
     write(&none, 1).await;
     let none = load(&none, 1).await;
     let mut sizes = Vec::new();
-    for count in SIZES {
-        let path = folder.0.join(count.to_string());
+    for size in SIZES {
+        let path = folder.0.join(size.to_string());
+        let count = size.min(MOST);
         write(&path, count).await;
         let loaded = load(&path, count).await;
         // Those that are there are from all over. Made by turns, so that they lie in memory alike.
@@ -255,13 +319,14 @@ pub async fn revocation(world: &World<SystemClock>) -> Value {
         let (absent, present): (Vec<_>, Vec<_>) = both.unzip();
         let looked_up = look_up(&path, count, &plain, &absent, &present).await;
         let (absent_ns, present_ns) = (looked_up.absent, looked_up.present);
+        let (changed_at_hand, at_hand_ns) = look_up_at_hand(&path, count, &absent).await;
         let bytes = (loaded.bytes - none.bytes) / count as f64;
         println!(
-            "{count} entries: {bytes:.2} bytes each, loaded in {:.0} ms ({:.0} ms of CPU time), looked up in {absent_ns:.0} ns (absent), {present_ns:.0} ns (present)",
-            loaded.ms, loaded.cpu_ms
+            "{size} entries: {bytes:.2} bytes each, loaded in {:.0} ms ({:.0} ms of CPU time), looked up in {absent_ns:.0} ns (absent), {present_ns:.0} ns (present), {at_hand_ns:.0} ns (at hand); after one revocation {:.0} ns, {changed_at_hand:.0} ns (at hand)",
+            loaded.ms, loaded.cpu_ms, looked_up.after_news
         );
         sizes.push(json!({
-            "entries": count,
+            "entries": size,
             "bytes_per_entry": bytes,
             "load_ms": loaded.ms,
             "load_cpu_ms": loaded.cpu_ms,
@@ -269,6 +334,8 @@ pub async fn revocation(world: &World<SystemClock>) -> Value {
             "present_ns": present_ns,
             "after_news_ns": looked_up.after_news,
             "changed_ns": looked_up.changed,
+            "absent_at_hand_ns": at_hand_ns,
+            "after_news_at_hand_ns": changed_at_hand,
         }));
         let _ = std::fs::remove_file(&path);
     }
@@ -277,11 +344,14 @@ pub async fn revocation(world: &World<SystemClock>) -> Value {
     json!({
         "lookup_1m_ns": { "absent": million["absent_ns"], "present": million["present_ns"] },
         "lookup_10m_ns": { "absent": ten["absent_ns"], "present": ten["present_ns"] },
+        "lookup_at_hand_1m_ns": million["absent_at_hand_ns"],
+        "lookup_at_hand_10m_ns": ten["absent_at_hand_ns"],
         "bytes_per_entry": million["bytes_per_entry"],
         "load_1m_ms": million["load_ms"],
         "load_1m_cpu_ms": million["load_cpu_ms"],
         // The index has no part in it: of the run with the smallest one, which disturbs it least.
         "changed_ns": sizes[0]["changed_ns"],
+        "changed_at_hand_ns": sizes[0]["after_news_at_hand_ns"],
         "sizes": sizes,
     })
 }

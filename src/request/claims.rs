@@ -9,7 +9,7 @@ use crate::numeric_date;
 use crate::policy::profile::{Rules, Shape};
 use crate::rejection::RejectionKind;
 
-use super::facts::{Facts, Held, Place, Tag};
+use super::facts::{Facts, Held, Looked, Place, Tag};
 use super::header::Header;
 use super::signature::{Parts, Signed};
 use super::typed::Typed;
@@ -50,7 +50,7 @@ pub(super) fn check(signed: Signed<'_>, now: Now) -> Result<Current, RejectionKi
         issued_at,
         key,
         seen_in: Tag::of(generation),
-        looked_at: Tag::never(),
+        looked_at: Looked::default(),
         name: again.name,
         place: Place::default(),
         typed: Typed::default(),

@@ -1,14 +1,15 @@
 //! What a token says, verified: made once, and held by everybody who needs it.
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::clock::UnixTime;
 use crate::issuer::TrustedIssuer;
 use crate::json::Object;
 use crate::keys::KeyId;
 use crate::policy::DemandId;
+use crate::revocation::marks::Marks;
 
 use super::header::Header;
 use super::typed::Typed;
@@ -27,8 +28,7 @@ pub(super) struct Facts {
     pub(super) key: KeyId,
     /// The generation of the key set in which that key was seen last.
     pub(super) seen_in: Tag,
-    /// The sum of the epochs of all sources of revocations at the last look that found none.
-    pub(super) looked_at: Tag,
+    pub(super) looked_at: Looked,
     /// None where the token is not to be kept.
     pub(super) name: Option<Name>,
     pub(super) place: Place,
@@ -54,11 +54,6 @@ impl Facts {
 pub(super) struct Tag(AtomicU64);
 
 impl Tag {
-    /// Of no state.
-    pub(super) const fn never() -> Self {
-        Self(AtomicU64::new(u64::MAX))
-    }
-
     pub(super) const fn of(state: u64) -> Self {
         Self(AtomicU64::new(state))
     }
@@ -72,6 +67,39 @@ impl Tag {
 
     pub(super) fn set(&self, state: u64) {
         self.0.store(state, Ordering::Release);
+    }
+}
+
+/// The last look among the revocations that found none.
+pub(super) struct Looked {
+    /// The sum of the epochs of all sources, or [`Looked::NEVER`].
+    epoch: Tag,
+    /// Of the claims: for looks at what was said since. Made once there is something.
+    marks: OnceLock<Marks>,
+}
+
+impl Default for Looked {
+    fn default() -> Self {
+        Self { epoch: Tag::of(Self::NEVER), marks: OnceLock::new() }
+    }
+}
+
+impl Looked {
+    const NEVER: u64 = u64::MAX;
+
+    /// At which sum of epochs. To be read before those, as [`Tag::read`] says.
+    #[inline]
+    pub(super) fn read(&self) -> Option<u64> {
+        Some(self.epoch.read()).filter(|epoch| *epoch != Self::NEVER)
+    }
+
+    pub(super) fn set(&self, epoch: u64) {
+        self.epoch.set(epoch);
+    }
+
+    /// `claims` are those of the same verdict.
+    pub(super) fn marks(&self, claims: &Object) -> &Marks {
+        self.marks.get_or_init(|| Marks::of_token(claims))
     }
 }
 

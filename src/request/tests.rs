@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 use serde_json::json;
 
+mod news;
 mod readers;
 
 use super::*;

@@ -1,15 +1,17 @@
 //! The claims as types of the caller, each read once for each verdict.
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
 
-/// One type's value, and then the other types': a program asks for few of them.
+/// One type's value, and then the other types': a program asks for few of them. Small, for most verdicts have none.
 #[derive(Default)]
-pub(super) struct Typed {
-    here: OnceLock<(TypeId, Box<dyn Any + Send + Sync>)>,
-    next: OnceLock<Box<Self>>,
+pub(super) struct Typed(OnceLock<Box<One<dyn Any + Send + Sync>>>);
+
+struct One<T: ?Sized> {
+    next: Typed,
+    value: T,
 }
 
 impl Typed {
@@ -20,17 +22,17 @@ impl Typed {
     {
         let mut typed = self;
         loop {
-            let (id, value) = match typed.here.get() {
+            let one = match typed.0.get() {
                 Some(found) => found,
                 None => {
                     let value: T = serde_json::from_str(json)?;
                     // Where another thread was faster its value counts; ours is dropped.
-                    typed.here.get_or_init(|| (TypeId::of::<T>(), Box::new(value)))
+                    typed.0.get_or_init(|| Box::new(One { next: Self::default(), value }))
                 }
             };
-            match value.downcast_ref::<T>() {
-                Some(value) if *id == TypeId::of::<T>() => return Ok(value),
-                _ => typed = typed.next.get_or_init(Box::default),
+            match one.value.downcast_ref() {
+                Some(value) => return Ok(value),
+                None => typed = &one.next,
             }
         }
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::binary::fold;
 use crate::clock::Now;
 
 use super::AccessToken;
@@ -107,13 +108,6 @@ impl Verdicts {
     pub(crate) fn kept(&self) -> Kept {
         self.store.as_ref().map(Store::kept).unwrap_or_default()
     }
-}
-
-/// Every bit of the product depends on every bit of both.
-#[inline]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
 }
 
 /// Asks whether the token was admitted before and its key still stands. Where a key is gone, or the keys are too old, the

@@ -134,21 +134,23 @@ impl CutOffs {
         self.taken_back.get(&fingerprint).is_none_or(|at| cut_off.said_at >= *at)
     }
 
-    /// Adds what is new among `cut_offs`, which are in the order of their fingerprints. Whether anything was.
+    /// Adds what is new among `cut_offs`, which are in the order of their fingerprints, and notes it, or enough of it.
     pub(super) fn add(
         place: &mut Arc<Self>,
         mut cut_offs: Vec<(Fingerprint, CutOff)>,
         moment: Moment,
         sizes: &Sizes,
         room: &mut Room,
-    ) -> bool {
+        added: &mut Vec<Fingerprint>,
+    ) {
         cut_offs.retain(|(fingerprint, cut_off)| {
             let is_known = place.covers(*fingerprint, *cut_off);
             !is_known && room.take()
         });
         if cut_offs.is_empty() {
-            return false;
+            return;
         }
+        added.extend(cut_offs.iter().map(|(fingerprint, _)| *fingerprint).take(limits::RECENT_ENTRIES + 1));
         let own = Arc::make_mut(place);
         if own.live.len() + cut_offs.len() > Sizes::live(sizes.live_cut_offs, own.bulk_len()) {
             own.fold(cut_offs, moment.over);
@@ -157,7 +159,6 @@ impl CutOffs {
                 put(own.live.entry(fingerprint).or_default(), cut_off);
             }
         }
-        true
     }
 
     /// Takes back what was said before `at`. The latest end among it, if there was any.

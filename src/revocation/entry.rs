@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::clock::UnixTime;
 use crate::json::{Object, Value};
 use crate::limits;
-use crate::names::{ClaimName, spellings};
+use crate::names::{ClaimName, spellings, usual};
 use crate::numeric_date;
 
 /// Claims whose values an issuer never uses again.
@@ -121,6 +121,11 @@ impl Parts {
 }
 
 impl Entry {
+    /// Names and values.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.claims.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// Whether these are the names of its claims.
     pub(super) fn names_only(&self, names: &[Box<str>]) -> bool {
         names.iter().eq(self.claims.iter().map(|(name, _)| name))
@@ -138,8 +143,8 @@ impl Entry {
             if value.len() > limits::ENTRY_VALUE_BYTES {
                 return Err(EntryError::BadValue);
             }
-            if let Some(usual) = spellings(&&**name).first().copied().filter(|usual| *usual != &**name) {
-                *name = usual.into();
+            if usual(name) != &**name {
+                *name = usual(name).into();
             }
         }
         if ![issued_before, exp, at].into_iter().flatten().all(numeric_date::is_credible) {

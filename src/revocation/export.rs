@@ -7,6 +7,7 @@ use super::Revocations;
 use super::cut_off::{CutOff, CutOffs};
 use super::fingerprint::{Fingerprint, Fingerprints};
 use super::identifier::Identifiers;
+use super::recent::{JUMP, Recent};
 use super::state::State;
 use super::words::Word;
 use crate::clock::{Now, UnixTime};
@@ -110,11 +111,12 @@ impl Revocations {
             cut_offs: cut_offs
                 .map(|shape| Arc::new(CutOffs::with_bulk(shape.names.clone(), &shape.entries, over)))
                 .collect(),
+            recent: Recent::after_much(self.epoch()),
         };
         state.renew(over, &self.sizes);
         writer.restore(&exported.withdrawn);
         self.state.store(Arc::new(state));
-        self.announce();
+        self.announce(JUMP);
         Ok(())
     }
 }

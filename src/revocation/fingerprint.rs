@@ -58,12 +58,29 @@ impl Fingerprints {
         claims: &Object,
         probe: &mut impl FnMut(Fingerprint) -> bool,
     ) -> bool {
+        let mut left = limits::SHAPE_LOOKUPS;
+        if let [only] = names {
+            return Self::last(&self.0, only, claims, &mut (left - 1), probe);
+        }
         // A claim that is missing decides, before all combinations of the others are tried.
-        if names.len() > 1 && names.iter().any(|name| !any_value(claims, name, &mut |_| true)) {
+        if names.iter().any(|name| !any_value(claims, name, &mut |_| true)) {
             return false;
         }
-        let mut left = limits::SHAPE_LOOKUPS;
         self.walk(self.0, names, claims, &mut left, probe)
+    }
+
+    fn last(
+        hasher: &SipHasher13,
+        name: &str,
+        claims: &Object,
+        left: &mut usize,
+        probe: &mut impl FnMut(Fingerprint) -> bool,
+    ) -> bool {
+        any_value(claims, name, &mut |value| {
+            let Some(fewer) = left.checked_sub(1) else { return true };
+            *left = fewer;
+            probe(end(hasher, name, value))
+        })
     }
 
     fn walk(
@@ -76,14 +93,15 @@ impl Fingerprints {
     ) -> bool {
         let Some(fewer) = left.checked_sub(1) else { return true };
         *left = fewer;
-        let Some((name, rest)) = names.split_first() else {
-            return probe(hasher.finish());
-        };
-        any_value(claims, name, &mut |value| {
-            let mut hasher = hasher;
-            write(&mut hasher, name, value);
-            self.walk(hasher, rest, claims, left, probe)
-        })
+        match names {
+            [] => probe(hasher.finish()),
+            [last] => Self::last(&hasher, last, claims, left, probe),
+            [name, rest @ ..] => any_value(claims, name, &mut |value| {
+                let mut hasher = hasher;
+                write(&mut hasher, name, value);
+                self.walk(hasher, rest, claims, left, probe)
+            }),
+        }
     }
 }
 
@@ -99,6 +117,29 @@ fn write(hasher: &mut SipHasher13, name: &str, value: &str) {
     hasher.write(name.as_bytes());
     hasher.write(&(value.len() as u32).to_le_bytes());
     hasher.write(value.as_bytes());
+}
+
+/// What it is after that is written too: at once, which takes a third, where it is as short as it mostly is.
+fn end(hasher: &SipHasher13, name: &str, value: &str) -> Fingerprint {
+    let mut room = [0; 128];
+    if let Some(all) = in_one(&mut room, name, value) {
+        return hasher.hash(all);
+    }
+    let mut hasher = *hasher;
+    write(&mut hasher, name, value);
+    hasher.finish()
+}
+
+/// What [`write`] writes, where it fits.
+fn in_one<'a>(room: &'a mut [u8; 128], name: &str, value: &str) -> Option<&'a [u8]> {
+    let (name_len, rest) = room.split_first_chunk_mut()?;
+    *name_len = (name.len() as u32).to_le_bytes();
+    let (own_name, rest) = rest.split_at_mut_checked(name.len())?;
+    own_name.copy_from_slice(name.as_bytes());
+    let (value_len, rest) = rest.split_first_chunk_mut()?;
+    *value_len = (value.len() as u32).to_le_bytes();
+    rest.get_mut(..value.len())?.copy_from_slice(value.as_bytes());
+    room.get(..8 + name.len() + value.len())
 }
 
 /// Whether `check` says yes to a string that the claim is or contains, in any of its spellings.
@@ -138,5 +179,32 @@ impl Hasher for Last {
 
     fn finish(&self) -> u64 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of entries and of tokens, written in pieces and at once.
+    #[test]
+    fn both_ways_of_writing_are_one() {
+        let fingerprints = Fingerprints::random();
+        for len in (0..140).chain([1000]) {
+            let text = "v".repeat(len);
+            for (name, value) in [("jti", text.as_str()), (text.as_str(), "value"), (&text, &text)] {
+                for hasher in [fingerprints.0, SipHasher13::new_with_key(&[len as u8; 16])] {
+                    for mut hasher in [hasher, {
+                        let mut more = hasher;
+                        more.write(b"more");
+                        more
+                    }] {
+                        let ended = end(&hasher, name, value);
+                        write(&mut hasher, name, value);
+                        assert_eq!(ended, hasher.finish(), "{name:?} {value:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) struct Freshness {
     /// The state that the log knows of.
     told: Mutex<FreshnessState>,
     bounds: Bounds,
+    /// `max_staleness` and `expires_after` in milliseconds, in which ages are.
+    stale_past: u64,
+    expired_past: u64,
 }
 
 /// When an answer is too old, and what a stale one means where the route does not say.
@@ -62,8 +65,9 @@ impl Freshness {
     pub(crate) fn new(bounds: Bounds) -> Self {
         let zero = || AtomicU64::new(0);
         let (trouble, told) = (Mutex::default(), Mutex::new(FreshnessState::Unknown));
+        let (stale_past, expired_past) = (millis(bounds.max_staleness), millis(bounds.expires_after));
         let [confirmed, flawed, ignored, unnamed] = [zero(), zero(), zero(), zero()];
-        Self { confirmed, flawed, ignored, unnamed, trouble, told, bounds }
+        Self { confirmed, flawed, ignored, unnamed, trouble, told, bounds, stale_past, expired_past }
     }
 
     /// A complete answer, asked for at `asked` on the uptime clock: it tells of everything that was said before that. Only
@@ -130,15 +134,21 @@ impl Freshness {
 
     /// Time since the last complete answer.
     pub(crate) fn age(&self, uptime: Duration) -> Option<Duration> {
-        let confirmed = self.confirmed.load(Ordering::Acquire).checked_sub(1)?;
-        Some(Duration::from_millis(millis(uptime).saturating_add(LONG_AGO).saturating_sub(confirmed)))
+        self.age_millis(uptime).map(Duration::from_millis)
     }
 
+    #[inline]
+    fn age_millis(&self, uptime: Duration) -> Option<u64> {
+        let confirmed = self.confirmed.load(Ordering::Acquire).checked_sub(1)?;
+        Some(millis(uptime).saturating_add(LONG_AGO).saturating_sub(confirmed))
+    }
+
+    #[inline]
     pub(crate) fn state(&self, uptime: Duration) -> FreshnessState {
-        match self.age(uptime) {
+        match self.age_millis(uptime) {
             None => FreshnessState::Unknown,
-            Some(age) if age > self.bounds.expires_after => FreshnessState::Expired,
-            Some(age) if age > self.bounds.max_staleness => FreshnessState::Stale,
+            Some(age) if age > self.expired_past => FreshnessState::Expired,
+            Some(age) if age > self.stale_past => FreshnessState::Stale,
             Some(_) if self.flawed.load(Ordering::Acquire) != 0 => FreshnessState::Stale,
             Some(_) => FreshnessState::Fresh,
         }

@@ -19,6 +19,8 @@ use crate::limits;
 /// moka refuses to think in longer terms than a thousand years.
 const LONGEST_KEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+type Live = Cache<Fingerprint, Kept, AsItIs>;
+
 /// The identifiers that name the same claims.
 ///
 /// There is no capacity: a bounded cache drops entries, and each one dropped would let a revoked token in. The request
@@ -27,7 +29,8 @@ const LONGEST_KEEP: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 pub(super) struct Identifiers {
     pub(super) names: Box<[Box<str>]>,
     /// Clones of this state share it: what is said last is added in place.
-    live: Cache<Fingerprint, Kept, AsItIs>,
+    /// None where nothing was said but in bulk.
+    live: Option<Live>,
     bulk: Option<Arc<Words>>,
     /// What `bulk` says of these before that second has been taken back.
     taken_back: HashMap<Fingerprint, i64, AsItIs>,
@@ -45,7 +48,7 @@ struct Kept {
 
 impl Identifiers {
     pub(super) fn new(names: Box<[Box<str>]>) -> Self {
-        Self { names, live: no_live(), bulk: None, taken_back: HashMap::default() }
+        Self { names, live: None, bulk: None, taken_back: HashMap::default() }
     }
 
     /// With words in bulk, as they were exported.
@@ -59,11 +62,15 @@ impl Identifiers {
     }
 
     pub(super) fn contains(&self, fingerprint: Fingerprint) -> bool {
-        self.live.contains_key(&fingerprint)
+        self.live.as_ref().is_some_and(|live| live.contains_key(&fingerprint))
             || self.bulk.as_deref().is_some_and(|bulk| {
                 bulk.contains(fingerprint)
                     && (self.taken_back.is_empty() || self.bulk_word(fingerprint).is_some())
             })
+    }
+
+    fn live_word(&self, fingerprint: Fingerprint) -> Option<Kept> {
+        self.live.as_ref()?.get(&fingerprint)
     }
 
     fn bulk_word(&self, fingerprint: Fingerprint) -> Option<Word> {
@@ -76,34 +83,42 @@ impl Identifiers {
 
     /// For the writer; the request path never reads like this.
     pub(super) fn word(&self, fingerprint: Fingerprint) -> Option<Word> {
-        let live = self.live.get(&fingerprint).map(|kept| kept.word);
+        let live = self.live_word(fingerprint).map(|kept| kept.word);
         live.into_iter().chain(self.bulk_word(fingerprint)).reduce(Word::join)
     }
 
-    /// Adds what is new among `words`, which are in the order of their fingerprints. Whether anything was.
+    /// Adds what is new among `words`, which are in the order of their fingerprints, and notes it, or enough of it.
     pub(super) fn add(
         place: &mut Arc<Self>,
         words: &[(Fingerprint, Word)],
         moment: Moment,
         sizes: &Sizes,
         room: &mut Room,
-    ) -> bool {
+        added: &mut Vec<Fingerprint>,
+    ) {
         let news = words.iter().filter_map(|(fingerprint, word)| {
             place.news(*fingerprint, *word, moment, room).map(|kept| (*fingerprint, kept))
         });
         let news: Vec<_> = news.collect();
-        let live = place.live.entry_count() as usize;
-        if live + news.len() > Sizes::live(sizes.live_identifiers, place.bulk_len()) {
+        if news.is_empty() {
+            return place.tidy();
+        }
+        added.extend(news.iter().map(|(fingerprint, _)| *fingerprint).take(limits::RECENT_ENTRIES + 1));
+        if place.live_len() + news.len() > Sizes::live(sizes.live_identifiers, place.bulk_len()) {
             let words = news.iter().map(|(fingerprint, kept)| (*fingerprint, kept.word)).collect();
             Arc::make_mut(place).fold(words, moment.over);
         } else {
+            let live = place.live.clone().unwrap_or_else(|| {
+                let live = new_live();
+                Arc::make_mut(place).live = Some(live.clone());
+                live
+            });
             for (fingerprint, kept) in &news {
-                place.live.insert(*fingerprint, *kept);
+                live.insert(*fingerprint, *kept);
             }
             // Also so that counts are right.
             place.tidy();
         }
-        !news.is_empty()
     }
 
     /// What is to be kept of a word, together with what is known; none where it says nothing new, or has no room.
@@ -112,7 +127,7 @@ impl Identifiers {
         if bulk.is_some_and(|bulk| bulk.covers(word)) {
             return None;
         }
-        let live = self.live.get(&fingerprint);
+        let live = self.live_word(fingerprint);
         let word = bulk.into_iter().chain(live.map(|kept| kept.word)).fold(word, Word::join);
         let keep = keep(fingerprint, word.ends, moment.time);
         let until = moment.uptime.saturating_add(keep);
@@ -126,7 +141,9 @@ impl Identifiers {
     /// Takes back what was said before `at`, which must be so of all that was said. Readers that hold an earlier state
     /// may see the word for another moment, or not: it is over.
     pub(super) fn take_back(place: &mut Arc<Self>, fingerprint: Fingerprint, at: i64) {
-        place.live.invalidate(&fingerprint);
+        if let Some(live) = &place.live {
+            live.invalidate(&fingerprint);
+        }
         if place.bulk_word(fingerprint).is_some() {
             Arc::make_mut(place).taken_back.insert(fingerprint, at);
         }
@@ -134,7 +151,9 @@ impl Identifiers {
 
     /// Lets moka do its housekeeping here rather than on a request.
     pub(super) fn tidy(&self) {
-        self.live.run_pending_tasks();
+        if let Some(live) = &self.live {
+            live.run_pending_tasks();
+        }
     }
 
     /// Makes the bulk anew where enough of it has ended or was taken back.
@@ -151,8 +170,13 @@ impl Identifiers {
         let fresh: Vec<_> = merged(self.live_words().into_iter(), words.into_iter()).collect();
         let kept = |fingerprint, word| self.is_kept(fingerprint, word);
         self.bulk = Words::of(self.bulk.as_deref(), kept, &fresh, over).map(Arc::new);
-        self.live = no_live();
+        self.live = None;
         self.taken_back = HashMap::default();
+    }
+
+    /// About.
+    fn live_len(&self) -> usize {
+        self.live.as_ref().map_or(0, |live| live.entry_count() as usize)
     }
 
     fn bulk_len(&self) -> usize {
@@ -161,12 +185,12 @@ impl Identifiers {
 
     /// About how many there are: for health, and for the room that is left.
     pub(super) fn count(&self) -> u64 {
-        self.live.entry_count() + self.bulk_len().saturating_sub(self.taken_back.len()) as u64
+        (self.live_len() + self.bulk_len().saturating_sub(self.taken_back.len())) as u64
     }
 
     /// Whether there is none at all; exact, unlike the count.
     pub(super) fn is_empty(&self) -> bool {
-        self.bulk.is_none() && self.live.entry_count() == 0 && self.live.iter().next().is_none()
+        self.bulk.is_none() && self.live_len() == 0 && self.live.iter().flatten().next().is_none()
     }
 
     /// All, in the order of their fingerprints.
@@ -178,16 +202,17 @@ impl Identifiers {
 
     fn live_words(&self) -> Vec<(Fingerprint, Word)> {
         let mut words: Vec<_> =
-            self.live.iter().map(|(fingerprint, kept)| (*fingerprint, kept.word)).collect();
+            self.live.iter().flatten().map(|(fingerprint, kept)| (*fingerprint, kept.word)).collect();
         words.sort_unstable_by_key(|(fingerprint, _)| *fingerprint);
         words
     }
 
     /// As it would be without a bulk.
     #[cfg(test)]
-    pub(super) fn put_live(&self, fingerprint: Fingerprint, word: Word) {
+    pub(super) fn put_live(&mut self, fingerprint: Fingerprint, word: Word) {
         let keep = Duration::from_secs(86_400);
-        self.live.insert(fingerprint, Kept { word, keep, until: keep });
+        let live = self.live.get_or_insert_with(new_live);
+        live.insert(fingerprint, Kept { word, keep, until: keep });
     }
 }
 
@@ -197,7 +222,7 @@ impl std::fmt::Debug for Identifiers {
     }
 }
 
-fn no_live() -> Cache<Fingerprint, Kept, AsItIs> {
+fn new_live() -> Live {
     Cache::builder().expire_after(LaterDeadline).build_with_hasher(AsItIs::default())
 }
 

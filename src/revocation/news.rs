@@ -25,8 +25,7 @@ impl Revocations {
 
 impl Writer {
     fn lacks(&self, state: &State, entry: &Entry) -> bool {
-        let claims = entry.claims.iter().map(|(name, value)| (&**name, &**value));
-        let fingerprint = state.fingerprints.of(claims);
+        let fingerprint = state.fingerprints.of(entry.named());
         let (said_at, ends) = (entry.said_at, entry.ends.as_millis());
         // An end that was reckoned from now moves with each answer. Entries are kept longer than that for a while.
         let slack = if entry.open_ended { limits::ENTRY_LAG.as_millis() as i64 } else { 0 };

@@ -6,6 +6,8 @@ use super::cut_off::CutOffs;
 use super::entry::Entry;
 use super::fingerprint::{Fingerprint, Fingerprints};
 use super::identifier::Identifiers;
+use super::marks::Marks;
+use super::recent::{JUMP, Recent};
 use super::room::Sizes;
 use crate::clock::UnixTime;
 use crate::json::Object;
@@ -18,12 +20,29 @@ pub(super) struct State {
     pub(super) fingerprints: Fingerprints,
     pub(super) identifiers: Vec<Arc<Identifiers>>,
     pub(super) cut_offs: Vec<Arc<CutOffs>>,
+    pub(super) recent: Recent,
 }
 
 impl State {
     pub(super) fn revokes(&self, claims: &Object, issued_at: Option<UnixTime>) -> bool {
         self.identifiers.iter().any(|shape| shape.revoke(&self.fingerprints, claims))
             || self.cut_offs.iter().any(|shape| shape.revoke(&self.fingerprints, claims, issued_at))
+    }
+
+    /// Notes which of a page's entries, those with these fingerprints, came in force after `epoch`, and by how much that moves
+    /// on: not at all where none did.
+    pub(super) fn note(&mut self, added: &[Fingerprint], entries: &[Entry], epoch: u64) -> u64 {
+        if added.is_empty() {
+            return 0;
+        }
+        if added.len() > limits::RECENT_ENTRIES {
+            self.recent = Recent::after_much(epoch);
+            return JUMP;
+        }
+        let is_new =
+            |entry: &&Entry| !entry.withdrawn && added.contains(&self.fingerprints.of(entry.named()));
+        let new: Vec<_> = entries.iter().filter(is_new).map(|entry| Marks::of_entry(entry.named())).collect();
+        self.recent.note(epoch, new)
     }
 
     /// About how many there are.

@@ -64,21 +64,20 @@ impl Writer {
         Moment { time, uptime: now.uptime, over: time.minus(limits::ENTRY_LAG).as_millis() }
     }
 
-    /// Whether anything was added, and what had no room.
+    /// Of what was added the first fingerprints, more than [`limits::RECENT_ENTRIES`] where there are more; and what had no room.
     pub(super) fn apply(
         &mut self,
         state: &mut State,
         entries: &[Entry],
         now: Now,
         sizes: &Sizes,
-    ) -> (bool, Result<(), NoRoom>) {
+    ) -> (Vec<Fingerprint>, Result<(), NoRoom>) {
         let moment = self.moment(now);
         let mut room = Room::new(sizes.entries().saturating_sub(state.count() + self.withdrawn.len()));
         let mut shapeless = 0;
         let mut sorted = Sorted::default();
         for entry in entries.iter().filter(|entry| entry.ends.as_millis() >= moment.over) {
-            let claims = entry.claims.iter().map(|(name, value)| (&**name, &**value));
-            let fingerprint = state.fingerprints.of(claims);
+            let fingerprint = state.fingerprints.of(entry.named());
             if entry.withdrawn {
                 if self.remembers(entry, fingerprint) || state.knows(entry, fingerprint) || room.take() {
                     self.withdraw(entry, fingerprint, entry.ends.as_millis());
@@ -105,18 +104,18 @@ impl Writer {
         moment: Moment,
         sizes: &Sizes,
         room: &mut Room,
-    ) -> bool {
-        let mut added = false;
+    ) -> Vec<Fingerprint> {
+        let mut added = Vec::new();
         for (place, words) in state.identifiers.iter_mut().zip(&mut sorted.identifiers) {
             words.retain(|(fingerprint, word)| !self.is_withdrawn(false, *fingerprint, word.said_at));
             words.sort_unstable_by_key(|(fingerprint, _)| *fingerprint);
             let words: Vec<_> = joined(words.drain(..)).collect();
-            added |= Identifiers::add(place, &words, moment, sizes, room);
+            Identifiers::add(place, &words, moment, sizes, room, &mut added);
         }
         for (place, cut_offs) in state.cut_offs.iter_mut().zip(&mut sorted.cut_offs) {
             cut_offs.retain(|(fingerprint, cut_off)| !self.is_withdrawn(true, *fingerprint, cut_off.said_at));
             cut_offs.sort_by_key(|(fingerprint, _)| *fingerprint);
-            added |= CutOffs::add(place, std::mem::take(cut_offs), moment, sizes, room);
+            CutOffs::add(place, std::mem::take(cut_offs), moment, sizes, room, &mut added);
         }
         added
     }

@@ -114,7 +114,7 @@ fn tables(count: u64) -> Vec<Value> {
     if count <= 1_000_000 {
         let before = resident();
         let (live, load) = timed(|| {
-            let place = Identifiers::new(["jti".into()].into());
+            let mut place = Identifiers::new(["jti".into()].into());
             list.iter().for_each(|(fingerprint, word)| place.put_live(*fingerprint, *word));
             place
         });

@@ -46,6 +46,12 @@ enum Flaw {
     MadeGoodFirst,
     /// The epoch of a kept verdict is read after the look.
     EpochAfterLook,
+    /// What was said is noted with the epoch that it came after.
+    NotedEarly,
+    /// What is too much to be noted leaves no trace.
+    MuchForgotten,
+    /// Since when a source is to be asked is reckoned back from an epoch that may be later than the one that was compared.
+    SinceReckonedLate,
 }
 
 /// Entries are bits.
@@ -54,10 +60,14 @@ const B: usize = 2;
 
 const STATES: usize = 4;
 
-/// `State`: which live part it has, and what lies in bulk. Both are plain memory: only its publication orders them.
+/// `State`: which live part it has, what lies in bulk, and what is `Recent`. All of it is plain memory: only its publication
+/// orders it.
 struct State {
     live: AtomicUsize,
     bulk: AtomicUsize,
+    since: AtomicUsize,
+    /// Two bits for each epoch.
+    said: AtomicUsize,
 }
 
 /// `Revocations`, with its `Writer` and `Freshness`.
@@ -73,6 +83,8 @@ struct Revocations {
     made: AtomicUsize,
     /// `Revocations::epoch`.
     epoch: AtomicUsize,
+    /// The same, as the writer reads it under its lock: a load of its own there would hide the readers' loads from loom.
+    announced: std::sync::atomic::AtomicUsize,
     /// `Freshness::confirmed`.
     confirmed: AtomicUsize,
     /// `Freshness::flawed`.
@@ -86,12 +98,17 @@ enum How {
     Live,
     /// In bulk, with all that was live.
     Fold,
+    /// The same, and more than is noted one by one.
+    Much,
 }
+
+/// `recent::JUMP`.
+const JUMP: usize = 8;
 
 impl Revocations {
     fn new(flaw: Flaw) -> Arc<Self> {
         let zero = || AtomicUsize::new(0);
-        let state = || State { live: zero(), bulk: zero() };
+        let state = || State { live: zero(), bulk: zero(), since: zero(), said: zero() };
         Arc::new(Self {
             flaw,
             states: [(); STATES].map(|()| state()),
@@ -100,6 +117,7 @@ impl Revocations {
             writer: Mutex::new(()),
             made: AtomicUsize::new(1),
             epoch: zero(),
+            announced: std::sync::atomic::AtomicUsize::new(0),
             confirmed: zero(),
             flawed: zero(),
         })
@@ -113,12 +131,11 @@ impl Revocations {
     fn apply(&self, said: usize, taken_back: usize, how: How) {
         let _writer = (!self.is(Flaw::NoLock)).then(|| self.writer.lock().unwrap());
         // `State::clone`.
-        let (live, bulk) = self.clone_of(self.state.load(Acquire));
         let new = self.made.fetch_add(1, Relaxed);
-        self.states[new].live.store(live, Relaxed);
-        self.states[new].bulk.store(bulk, Relaxed);
+        let (live, bulk) = self.clone_to(new);
+        let steps = self.note(new, said, how);
         if self.is(Flaw::EpochFirst) {
-            self.announce();
+            self.announce(steps);
         }
         if self.is(Flaw::FoldStoresEarly) {
             self.store(new);
@@ -134,7 +151,7 @@ impl Revocations {
                 self.lives[live].fetch_or(said, Relaxed);
             }
             // `Identifiers::fold`.
-            How::Fold => {
+            How::Fold | How::Much => {
                 let was = if self.is(Flaw::FoldForgetsLive) { 0 } else { self.lives[live].load(Relaxed) };
                 self.states[new].bulk.store(bulk | was | said, Relaxed);
                 if self.is(Flaw::FoldEmptiesLive) {
@@ -149,12 +166,34 @@ impl Revocations {
         }
         self.store(new);
         if !self.is(Flaw::EpochFirst) {
-            self.announce();
+            self.announce(steps);
         }
     }
 
-    fn clone_of(&self, state: usize) -> (usize, usize) {
-        (self.states[state].live.load(Relaxed), self.states[state].bulk.load(Relaxed))
+    fn clone_to(&self, new: usize) -> (usize, usize) {
+        let (old, new) = (&self.states[self.state.load(Acquire)], &self.states[new]);
+        for (from, to) in [(&old.live, &new.live), (&old.bulk, &new.bulk)] {
+            to.store(from.load(Relaxed), Relaxed);
+        }
+        for (from, to) in [(&old.since, &new.since), (&old.said, &new.said)] {
+            to.store(from.load(Relaxed), Relaxed);
+        }
+        (new.live.load(Relaxed), new.bulk.load(Relaxed))
+    }
+
+    /// `State::note`: by how much the epoch moves.
+    fn note(&self, new: usize, said: usize, how: How) -> usize {
+        let (state, epoch) = (&self.states[new], self.announced.load(Relaxed));
+        if how == How::Much {
+            if !self.is(Flaw::MuchForgotten) {
+                state.since.store(epoch + 1, Relaxed);
+            }
+            state.said.store(0, Relaxed);
+            return JUMP;
+        }
+        let noted = if self.is(Flaw::NotedEarly) { epoch } else { epoch + 1 };
+        state.said.fetch_or(said << (2 * noted), Relaxed);
+        1
     }
 
     /// `ArcSwap::store`.
@@ -163,8 +202,9 @@ impl Revocations {
     }
 
     /// `Revocations::announce`.
-    fn announce(&self) {
-        self.epoch.fetch_add(1, if self.is(Flaw::EpochRelaxed) { Relaxed } else { Release });
+    fn announce(&self, steps: usize) {
+        self.announced.fetch_add(steps, Relaxed);
+        self.epoch.fetch_add(steps, if self.is(Flaw::EpochRelaxed) { Relaxed } else { Release });
     }
 
     /// `Revocations::epoch`.
@@ -174,9 +214,24 @@ impl Revocations {
 
     /// `Revocations::revokes`: the live part first, then the bulk of the same state.
     fn revokes(&self, entry: usize) -> bool {
-        let state = &self.states[self.state.load(Acquire)];
+        self.is_in(&self.states[self.state.load(Acquire)], entry)
+    }
+
+    fn is_in(&self, state: &State, entry: usize) -> bool {
         self.lives[state.live.load(Relaxed)].load(Relaxed) & entry != 0
             || state.bulk.load(Relaxed) & entry != 0
+    }
+
+    /// `Revocations::revokes_since`.
+    fn revokes_since(&self, epoch: usize, entry: usize) -> bool {
+        if self.epoch() <= epoch {
+            return false;
+        }
+        let state = &self.states[self.state.load(Acquire)];
+        let said = state.said.load(Relaxed) >> (2 * (epoch + 1));
+        let may_concern =
+            epoch < state.since.load(Relaxed) || (0..16).any(|later| said >> (2 * later) & entry != 0);
+        may_concern && self.is_in(state, entry)
     }
 
     /// `Freshness::confirm_aged`.
@@ -203,4 +258,21 @@ impl Revocations {
         let (told, understood) = early.unwrap_or_else(|| self.fresh());
         (!revoked && understood).then_some(told)
     }
+}
+
+/// `request::revoked::look`, of a verdict that was looked at before: whether it is live.
+fn is_live_again(sources: [&Revocations; 2], looked_at: &mut usize, entry: usize) -> bool {
+    let epoch = sources[0].epoch() + sources[1].epoch();
+    if *looked_at == epoch {
+        return true;
+    }
+    let since = |own: usize| match sources[own].flaw {
+        Flaw::SinceReckonedLate => sources[own].epoch().saturating_sub(epoch - *looked_at),
+        _ => looked_at.saturating_sub(sources[1 - own].epoch()),
+    };
+    if (0..2).any(|own| sources[own].revokes_since(since(own), entry)) {
+        return false;
+    }
+    *looked_at = epoch;
+    true
 }

@@ -136,6 +136,41 @@ fn a_kept_verdict_is_never_used_past_its_epoch(flaw: Flaw, how: How) {
     });
 }
 
+/// (d) A verdict that is only compared with what was said since it was looked at last is not used again either, once `apply`
+/// has returned; and what another source says does not hide it.
+fn a_later_look_misses_nothing(flaw: Flaw, how: How) {
+    explore(move || {
+        let sources = [Revocations::new(flaw), Revocations::new(Flaw::None)];
+        sources[1].apply(B, 0, How::Live);
+        let returned = Arc::new(AtomicUsize::new(0));
+        let writer = thread::spawn({
+            let (known, returned) = (Arc::clone(&sources[0]), Arc::clone(&returned));
+            move || {
+                known.apply(A, 0, how);
+                returned.store(1, Release);
+                known.apply(B, 0, How::Live);
+            }
+        });
+        // It was looked at before either of them said anything, and then while one of them speaks.
+        let mut looked_at = 0;
+        for _ in 0..2 {
+            let has_returned = returned.load(Acquire) == 1;
+            let live = is_live_again([&*sources[0], &*sources[1]], &mut looked_at, A);
+            assert!(!(has_returned && live), "a verdict outlived what was said");
+        }
+        writer.join().unwrap();
+        let live = is_live_again([&*sources[0], &*sources[1]], &mut looked_at, A);
+        assert!(!live, "a verdict would outlive what was said for ever");
+    });
+}
+
+#[test]
+fn a_look_at_what_was_said_since_misses_nothing() {
+    for how in [How::Live, How::Fold, How::Much] {
+        a_later_look_misses_nothing(Flaw::None, how);
+    }
+}
+
 #[test]
 fn entries_of_an_epoch_are_there() {
     an_epoch_has_all_its_entries(Flaw::None);
@@ -182,5 +217,9 @@ notices! {
     flaws_noted_last: a_flaw_is_seen_until_a_whole_state_is_in_force(Flaw::TroubleLast), "let in past a flaw";
     flaws_made_good_first: a_flaw_is_seen_until_a_whole_state_is_in_force(Flaw::MadeGoodFirst), "let in past a flaw";
     verdicts_kept_with_a_later_epoch: a_kept_verdict_is_never_used_past_its_epoch(Flaw::EpochAfterLook, How::Live), "a stale verdict";
+    entries_noted_too_early: a_later_look_misses_nothing(Flaw::NotedEarly, How::Live), "a verdict";
+    much_that_leaves_no_trace: a_later_look_misses_nothing(Flaw::MuchForgotten, How::Much), "a verdict";
+    a_look_that_begins_too_late: a_later_look_misses_nothing(Flaw::SinceReckonedLate, How::Live), "a verdict";
+    epochs_before_states_and_looks_at_news: a_later_look_misses_nothing(Flaw::EpochFirst, How::Fold), "a verdict";
     verdicts_kept_with_an_early_epoch: a_kept_verdict_is_never_used_past_its_epoch(Flaw::EpochFirst, How::Fold), "a stale verdict";
 }
