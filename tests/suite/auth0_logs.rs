@@ -9,7 +9,7 @@ use tower_bearer::clock::{Clock, ManualClock};
 use tower_bearer::testing::{Api, AuthorizationServer, RateLimit, Reply, Token, TokenProfile};
 use tower_bearer::{Auth0, FreshnessState, ResourceServer};
 
-use super::auth0::{OTHER, base, call, date, machine, source, statuses, tenant};
+use super::auth0::{OTHER, base, call, machine, source, statuses, tenant};
 use super::auth0_events::{until_in_time, while_time_passes};
 use super::folder::Folder;
 use super::scripted::{Asked, Script, Scripted};
