@@ -107,8 +107,8 @@ impl Transport {
         self
     }
 
-    /// Until a whole answer has come, connecting included. Default 10 s. A feed is never given more than a quarter of its
-    /// `max_staleness`, or 1 s if that is longer.
+    /// Until a whole answer has come, connecting included. Default 10 s. For what is new since the last answer a feed is
+    /// never given more than a quarter of its `max_staleness`, or 1 s if that is longer.
     pub fn total_timeout(mut self, timeout: Duration) -> Self {
         self.total_timeout = Some(timeout);
         self
