@@ -190,6 +190,8 @@ impl Asked {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn a_look_at_what_was_said_since_is_as_good_as_one_at_everything(
         claims in prop::collection::vec(any_claims(), 1..8),
