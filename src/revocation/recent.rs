@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::marks::Marks;
 use crate::limits;
 
-/// By how much the epoch moves where more is said than is kept here: so far apart lie no two looks that see the same.
+/// By how much the epoch moves where more is said than is kept here: more than other sources say meanwhile, by whose epochs
+/// it is reckoned how far back to go.
 pub(super) const JUMP: u64 = 1 << 32;
 
 /// Every entry that came in force in an epoch past `since`: immutable, a part of the state that has them.
@@ -23,10 +24,9 @@ struct Said {
 }
 
 impl Recent {
-    /// After so much that all of it has to be looked at, at `epoch`.
+    /// After more than is kept here, which came in force after `epoch`.
     pub(super) fn after_much(epoch: u64) -> Self {
-        // No epoch lies in between: who has looked past this one has looked after the jump, and need not be told from those
-        // that came much later.
+        // Who has looked past that epoch has looked after the jump: there is none in between.
         Self { since: epoch + 1, said: Arc::default() }
     }
 
