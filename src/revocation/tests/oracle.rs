@@ -104,6 +104,34 @@ fn verdict(told: &[Told], token: &Token, time: i64) -> (bool, bool) {
     (must, told.iter().any(|entry| in_force(entry) || (stands(entry) && is_over(entry))))
 }
 
+/// The epochs of earlier looks that found none: of the first one, and of the last.
+struct Looks {
+    claims: Object,
+    iat: Option<UnixTime>,
+    marks: Marks,
+    live_at: Vec<u64>,
+}
+
+impl Looks {
+    fn of(token: &Token) -> Self {
+        let claims = Object::parse(token.json().to_string().into(), 8, 64).unwrap();
+        let (iat, marks) = (token.iat.map(UnixTime::from_secs), Marks::of_token(&claims));
+        Self { claims, iat, marks, live_at: Vec::new() }
+    }
+
+    /// Whether a look at what was said since each of them finds what one at everything has `found`.
+    fn agree(&mut self, revocations: &Revocations, found: bool) -> bool {
+        let Self { claims, iat, marks, live_at } = self;
+        let since = |epoch: &u64| revocations.revokes_since(*epoch, || marks, claims, *iat);
+        let agree = live_at.iter().all(|epoch| since(epoch) == found);
+        if !found {
+            live_at.truncate(1);
+            live_at.push(revocations.epoch());
+        }
+        agree
+    }
+}
+
 /// Few kinds, so that many entries meet in one: identifiers where they can be, and cut-offs.
 const KINDS: [&[&str]; 7] =
     [&["jti"], &["sid"], &["sub"], &["jti", "aud"], &["sub", "client_id"], &["sub", "client_id", "aud"], &[]];
@@ -181,6 +209,7 @@ proptest! {
         let mut revocations = of_sizes(sizes);
         let mut now = now();
         let mut known = Vec::new();
+        let mut looks: Vec<_> = tokens.iter().map(Looks::of).collect();
         for (told, then) in order.chunks(page).zip(after) {
             let entries: Vec<_> = told.iter().map(|told| entry(&told.json())).collect();
             revocations.apply(&entries, now.wall, now).unwrap();
@@ -193,6 +222,7 @@ proptest! {
                     let exported = revocations.export(now);
                     revocations = of_sizes(sizes);
                     revocations.import(&exported, now).unwrap();
+                    looks = tokens.iter().map(Looks::of).collect();
                 }
                 Then::TimePasses(secs) => {
                     let passed = Duration::from_secs(secs);
@@ -200,10 +230,11 @@ proptest! {
                     revocations.tidy(now);
                 }
             }
-            for token in &tokens {
+            for (token, looks) in tokens.iter().zip(&mut looks) {
                 let (must, may) = verdict(&known, token, now.wall.as_secs());
                 let found = revokes(&revocations, &token.json());
                 prop_assert!(if found { may } else { !must }, "{found}: {token:?} by {known:?}");
+                prop_assert!(looks.agree(&revocations, found), "since, not {found}: {token:?} by {known:?}");
             }
         }
     }
