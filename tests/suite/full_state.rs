@@ -1,7 +1,7 @@
 //! A full state of many pages that breaks off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -100,6 +100,28 @@ async fn it_starts_over_where_something_in_it_was_refused() {
     // Before the time at which everything would be asked for in any case.
     attempt(&world, &scripted, &allowed, 1, 20).await;
     assert_eq!(number(&scripted.asked()[before]), 0);
+}
+
+/// Nor does an earlier hole keep it from being gone on with: a state that never comes at once would never come.
+#[tokio::test]
+async fn it_is_gone_on_with_after_something_was_refused_too() {
+    let is_bad = AtomicBool::new(true);
+    let (world, scripted, allowed) = world(move |n, page| {
+        if n == 1 && is_bad.swap(false, Ordering::SeqCst) {
+            page["revocations"][0] = json!({"sub": "someone", "exp": NOW + 60});
+        }
+    })
+    .await;
+    attempt(&world, &scripted, &allowed, 3, 8000).await;
+    assert!(world.last_error().unwrap().contains("neither"), "{:?}", world.last_error());
+    // Long after the time at which everything is asked for in any case.
+    attempt(&world, &scripted, &allowed, 3, 400_000).await;
+    assert_eq!(scripted.last().query, "cursor=p3");
+    let before = scripted.asked().len();
+    attempt(&world, &scripted, &allowed, 3, 8000).await;
+    world.until(|world| world.api.health().issuers[0].feeds[0].last_error.is_none()).await;
+    let after: Vec<_> = scripted.asked()[before..].iter().map(number).collect();
+    assert!(after.iter().all(|n| *n >= 3), "pages that came are not asked for again: {after:?}");
 }
 
 /// However long it takes: only silence from one place counts as failure.
