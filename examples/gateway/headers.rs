@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName,
-    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::{Request, Uri};
+use http::{Request, Uri, Version};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -55,9 +55,15 @@ fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
 }
 
+/// What `Via` says of this hop (RFC 9110 §7.6.3): the version that it was reached by, and a pseudonym.
+fn via(version: Version) -> HeaderValue {
+    HeaderValue::from_static(if version == Version::HTTP_10 { "1.0 gateway" } else { "1.1 gateway" })
+}
+
 /// Makes the headers of an incoming request fit to be passed on: none but ours say who asked, from where and for what.
 pub(crate) fn prepare<B>(request: &mut Request<B>, peer: SocketAddr) {
     let host = original_host(request.uri(), request.headers());
+    let via = via(request.version());
     let headers = request.headers_mut();
     remove_hop_by_hop(headers);
     let foreign: Vec<_> = headers.keys().filter(|name| is_reserved(name)).cloned().collect();
@@ -71,6 +77,7 @@ pub(crate) fn prepare<B>(request: &mut Request<B>, peer: SocketAddr) {
     if let Some(host) = host {
         headers.insert(X_FORWARDED_HOST, host);
     }
+    headers.append(VIA, via);
 }
 
 /// RFC 9112 §3.2.2: an absolute request target outweighs `Host`.
@@ -88,7 +95,7 @@ fn is_reserved(name: &HeaderName) -> bool {
 
 /// Whether a claim may be forwarded in this header without breaking the message or the gateway's own word.
 pub(crate) fn can_carry_claim(name: &HeaderName) -> bool {
-    let own = [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO];
+    let own = [X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO, VIA];
     let needed = [HOST, CONTENT_LENGTH, AUTHORIZATION, EXPECT, COOKIE, FORWARDED];
     let taken = |taken: &HeaderName| folded(name) == taken.as_str();
     ![own.iter(), needed.iter(), HOP_BY_HOP.iter()].into_iter().flatten().any(taken)

@@ -243,7 +243,8 @@ impl Puller {
     async fn refresh(&mut self) -> Result<bool, PullError> {
         self.restore().await;
         let now = self.around.clock.uptime();
-        if self.hole.is_some_and(|again| again <= now) {
+        // A whole state that broke off is what was asked for.
+        if self.hole.is_some_and(|again| again <= now) && self.unfinished.is_none() {
             self.start_over();
         }
         let outcome = match self.pull().await {

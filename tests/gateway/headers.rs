@@ -22,7 +22,7 @@ fn spoofed(path: &str) -> Ask {
 async fn identity_comes_from_the_token_only() {
     let setup = Setup::start(&format!("{ROUTES}{FORWARD}")).await;
     let token = setup.token("read:events write:events");
-    let usual = ["host", "x-auth-client", "x-auth-scope", "x-auth-subject"];
+    let usual = ["host", "via", "x-auth-client", "x-auth-scope", "x-auth-subject"];
     let ours = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
     for ask in [
         Ask::get("/events"),
@@ -71,7 +71,7 @@ async fn public_routes_say_nothing_about_anybody() {
     let token = setup.token("read:events");
     for ask in [spoofed("/open"), spoofed("/open").bearer(&token), spoofed("/open").bearer("nonsense")] {
         let seen = setup.ask(ask).await.seen();
-        assert_eq!(seen.names(), ["host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+        assert_eq!(seen.names(), ["host", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
     }
 }
 
@@ -111,7 +111,8 @@ async fn headers_of_this_hop_end_here() {
         .line("X-Kept: 1")
         .line("X-Kept: 2");
     let seen = setup.ask(ask).await.seen();
-    let ours = ["host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-kept", "x-kept"];
+    let ours =
+        ["host", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-kept", "x-kept"];
     assert_eq!(seen.names(), ours);
     assert_eq!(seen.all("x-kept"), ["1", "2"]);
 
@@ -142,7 +143,7 @@ async fn where_a_request_comes_from_is_said_by_the_gateway() {
     ];
     let upstream = format!("127.0.0.1:{}", setup.upstream.port);
     let seen = setup.ask(foreign.into_iter().fold(Ask::get("/open"), Ask::line)).await.seen();
-    assert_eq!(seen.names(), ["host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
+    assert_eq!(seen.names(), ["host", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"]);
     assert_eq!(seen.all("x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(seen.all("x-forwarded-host"), ["api.example.test"]);
     assert_eq!(seen.all("x-forwarded-proto"), ["http"]);

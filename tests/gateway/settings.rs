@@ -283,6 +283,7 @@ async fn each_complaint_names_the_setting_and_the_remedy() {
             &["line 13", "`Content-Length`", "x-auth-subject"],
         ),
         (forward("headers = { 'x_forwarded_for' = 'sub' }"), &["line 13", "`x_forwarded_for`"]),
+        (forward("headers = { 'Via' = 'sub' }"), &["line 13", "`Via`", "the gateway"]),
         (forward("header = {}"), &["line 13", "unknown field `header`"]),
     ];
     let dir = Dir::new();

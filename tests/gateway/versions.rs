@@ -136,9 +136,32 @@ async fn each_hop_has_its_own_version_and_headers() {
         assert_eq!(line, "GET /open HTTP/1.1", "{request:?}");
         assert_eq!(
             names,
-            ["host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"],
+            ["host", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"],
             "{request:?}"
         );
+    }
+}
+
+/// RFC 9110 §7.6.3: each request that is passed on says by which hops it came.
+#[tokio::test]
+async fn each_hop_is_told_to_the_upstream() {
+    let setup = Setup::start(ROUTES).await;
+    let upstream = Upstream::start().await;
+    let config = format!("{}{}{ROUTES}", listeners(upstream.port), issuer(&setup.server));
+    let gateway = Gateway::start(&config).await;
+    *upstream.answer.lock().unwrap() = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    for (version, lines, hops) in [
+        ("1.1", "", &["1.1 gateway"][..]),
+        ("1.0", "", &["1.0 gateway"]),
+        ("1.1", "Via: 2 cdn, 1.1 edge\r\n", &["2 cdn, 1.1 edge", "1.1 gateway"]),
+        ("1.0", "Via: 2 cdn\r\nVIA: 1.1 edge\r\n", &["2 cdn", "1.1 edge", "1.0 gateway"]),
+        ("1.1", "Connection: via\r\nVia: 2 cdn\r\n", &["1.1 gateway"]),
+    ] {
+        let request = format!("GET /open HTTP/{version}\r\nHost: h\r\nConnection: close\r\n{lines}\r\n");
+        exchange(gateway.port, &request).await;
+        let heard = upstream.heard.lock().unwrap().pop().unwrap();
+        let told: Vec<_> = heard.lines().filter_map(|line| line.strip_prefix("via: ")).collect();
+        assert_eq!(told, hops, "{request:?}");
     }
 }
 

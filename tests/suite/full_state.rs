@@ -1,7 +1,7 @@
 //! A full state of many pages that breaks off.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -64,6 +64,15 @@ async fn attempt(world: &World, scripted: &Scripted, allowed: &AtomicUsize, page
     world.settle(2).await;
 }
 
+/// The same, for one page, also after an answer without trouble.
+async fn attempt_more(world: &World, scripted: &Scripted, allowed: &AtomicUsize, after: u64) {
+    let before = scripted.asked().len();
+    allowed.store(1, Ordering::SeqCst);
+    world.clock.advance(Duration::from_millis(after));
+    world.until(|_| scripted.asked().len() > before).await;
+    world.settle(2).await;
+}
+
 #[tokio::test]
 async fn it_is_gone_on_with_from_its_last_page() {
     let (world, scripted, allowed) = world(|_, _| {}).await;
@@ -100,6 +109,47 @@ async fn it_starts_over_where_something_in_it_was_refused() {
     // Before the time at which everything would be asked for in any case.
     attempt(&world, &scripted, &allowed, 1, 20).await;
     assert_eq!(number(&scripted.asked()[before]), 0);
+}
+
+/// Nor does an earlier hole keep it from being gone on with: a state that never comes at once would never come.
+#[tokio::test]
+async fn it_is_gone_on_with_after_something_was_refused_too() {
+    let is_bad = AtomicBool::new(true);
+    let (world, scripted, allowed) = world(move |n, page| {
+        if n == 1 && is_bad.swap(false, Ordering::SeqCst) {
+            page["revocations"][0] = json!({"sub": "someone", "exp": NOW + 60});
+        }
+    })
+    .await;
+    attempt(&world, &scripted, &allowed, 3, 8000).await;
+    assert!(world.last_error().unwrap().contains("neither"), "{:?}", world.last_error());
+    // Long after the time at which everything is asked for in any case.
+    attempt(&world, &scripted, &allowed, 3, 400_000).await;
+    assert_eq!(scripted.last().query, "cursor=p3");
+    let before = scripted.asked().len();
+    attempt(&world, &scripted, &allowed, 3, 8000).await;
+    world.until(|world| world.api.health().issuers[0].feeds[0].last_error.is_none()).await;
+    let after: Vec<_> = scripted.asked()[before..].iter().map(number).collect();
+    assert!(after.iter().all(|n| *n >= 3), "pages that came are not asked for again: {after:?}");
+}
+
+/// One that came to its end is over, whatever was in it: what is new comes in time, and all of it again only now and then.
+#[tokio::test]
+async fn news_follow_a_state_of_which_something_was_refused() {
+    let (world, scripted, allowed) = world(|n, page| {
+        if n == 1 {
+            page["revocations"][0] = json!({"sub": "someone", "exp": NOW + 60});
+        }
+    })
+    .await;
+    attempt(&world, &scripted, &allowed, PAGES, 8000).await;
+    assert!(world.last_error().unwrap().contains("neither"), "{:?}", world.last_error());
+    for _ in 0..2 {
+        let before = scripted.asked().len();
+        attempt_more(&world, &scripted, &allowed, 20).await;
+        assert_eq!(number(&scripted.asked()[before]), PAGES);
+    }
+    assert_eq!(world.status(&world.issuer.mint(token())).await, 503, "the hole is still there");
 }
 
 /// However long it takes: only silence from one place counts as failure.

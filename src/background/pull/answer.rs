@@ -67,6 +67,8 @@ impl Puller {
             self.cursor = said.cursor;
             first_page = false;
             if !said.more {
+                // Also where something in it was not understood: what follows is news.
+                self.unfinished = None;
                 let at_once = held.is_none() || (count > 0 && moved);
                 let is_behind = matches!(said.age, Age::ByServer) && !age.is_zero();
                 return Ok(Complete { told, age, is_behind, at_once });

@@ -176,10 +176,7 @@ impl Skim {
     }
 
     fn begin_member(&mut self, kept: &mut Vec<u8>) {
-        let is_short = self.name.len() <= NAME_BYTES;
-        // What an escaped name says is for whoever reads what is left.
-        self.wanted = is_short
-            && (self.name.contains(&b'\\') || MEMBERS.iter().any(|name| name.as_bytes() == self.name));
+        self.wanted = self.name.len() <= NAME_BYTES && is_member(&self.name);
         if self.wanted {
             if std::mem::replace(&mut self.has_members, true) {
                 kept.push(b',');
@@ -189,6 +186,16 @@ impl Skim {
             kept.extend_from_slice(b"\":");
         }
     }
+}
+
+/// Whether it is one of those, as it is written.
+fn is_member(name: &[u8]) -> bool {
+    if !name.contains(&b'\\') {
+        return MEMBERS.iter().any(|member| member.as_bytes() == name);
+    }
+    let text = serde_json::from_slice::<String>(&[b"\"", name, b"\""].concat());
+    // What is no text is for whoever reads what is left.
+    text.map_or(true, |text| MEMBERS.contains(&&*text))
 }
 
 #[cfg(test)]
@@ -224,6 +231,8 @@ mod tests {
             (r#"{"user":[{"user_id":"u"}],"member":{}}"#, r#"{"user":[],"member":{}}"#),
             (r#"{"user":{"x":{},"id":"a"},"id":"b","id":"c"}"#, r#"{"user":{"id":"a"},"id":"b","id":"c"}"#),
             (r#"{"us\u0065r_id":"u","\ud800":"x"}"#, r#"{"us\u0065r_id":"u","\ud800":"x"}"#),
+            // Not whatever somebody puts a quote into.
+            (r#"{"a\"b":"x","\u0069d":"y","id\u0000":{"id":"z"}}"#, r#"{"\u0069d":"y"}"#),
             (r#"{"time":"é","é":"é"}"#, r#"{"time":"é"}"#),
         ];
         for (text, expected) in table {
