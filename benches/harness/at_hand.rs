@@ -24,8 +24,21 @@ const ROUNDS: usize = 41;
 /// Fewer than a thread keeps at hand.
 const TOKENS: usize = 2048;
 const GROUP: usize = 64;
-/// More than fits into the caches.
-const ELSE: usize = 128 << 20;
+
+/// More than fits into the processor's caches.
+pub struct SomethingElse(Vec<u8>);
+
+impl SomethingElse {
+    pub fn new() -> Self {
+        Self(vec![1; 128 << 20])
+    }
+
+    /// What was in the caches has to go.
+    pub fn fill_caches(&mut self) {
+        self.0.iter_mut().step_by(64).for_each(|byte| *byte = byte.wrapping_add(1));
+        black_box(&self.0);
+    }
+}
 
 /// The token as handlers have it, which does not end before they let go of it.
 fn admitted(api: &ResourceServer, value: &HeaderValue) -> AccessToken {
@@ -49,12 +62,11 @@ pub async fn at_hand(api: &ResourceServer, tokens: &[HeaderValue], mut news: imp
     let mut service = api.protect(any_token()).layer(inner());
     let tokens = &tokens[..TOKENS];
     let held: Vec<_> = tokens.iter().map(|token| admitted(api, token)).collect();
-    let mut other = vec![1_u8; ELSE];
+    let mut something_else = SomethingElse::new();
     let mut more = Vec::new();
     for round in 0..2 * ROUNDS + 2 {
         tokens.iter().for_each(|token| ask(&mut service, token));
-        other.iter_mut().step_by(64).for_each(|byte| *byte = byte.wrapping_add(1));
-        black_box(&other);
+        something_else.fill_caches();
         if round % 2 == 1 {
             news().await;
         }
