@@ -337,8 +337,8 @@ def bars():
         if value is None:
             shown.append((what, f"{sign} {bar:g} {unit}", "not measured", ""))
             continue
-        # By what is shown, so that nobody sees 0.25 miss 0.25.
-        places = 2 if unit == "×" else 1
+        # By what is shown, so that nobody sees 0.250 miss 0.25.
+        places = 3 if unit == "×" else 1
         value = round(value, places)
         reached = value <= bar if sign == "≤" else value >= bar
         shown.append((what, f"{sign} {bar:g} {unit}", f"{value:.{places}f} {unit}", "reached" if reached else "**missed**"))
