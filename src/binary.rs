@@ -1,4 +1,14 @@
-//! Plain numbers and texts as bytes, little-endian, and back. Reading never goes past the end.
+//! Plain numbers and texts as bytes, little-endian, and back, where reading never goes past the end; and what hashes are made of.
+
+/// Words that nobody can guess: keys of what is hashed.
+pub(crate) fn random<const N: usize>() -> [u64; N] {
+    std::array::from_fn(|_| {
+        let mut bytes = [0; 8];
+        // The crypto library's generator does not fail once it has started; the callers can live with a key that is known.
+        let _ = aws_lc_rs::rand::fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    })
+}
 
 /// Every bit of the outcome depends on every bit of both: half a hash.
 #[inline]

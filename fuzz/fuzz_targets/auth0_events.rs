@@ -90,8 +90,8 @@ fn has_twice(data: &str) -> bool {
         "organization",
         "user",
         "member",
+        "member_type",
     ];
-    let names = names.iter().chain(&["member_type"]);
     data.contains('\\') || names.into_iter().any(|name| data.matches(&format!("\"{name}\"")).count() > 1)
 }
 

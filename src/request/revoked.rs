@@ -54,7 +54,9 @@ fn look(facts: &Facts, policy: &Policy, now: Now) -> Result<(), Rejection> {
         look_on_trial(facts, policy, now);
     }
     if looked_at != Some(epoch) {
-        look_among_all(facts, looked_at)?;
+        if is_revoked(facts, looked_at) {
+            return Err(RejectionKind::Revoked.into());
+        }
         facts.looked_at.set(epoch);
     }
     match overdue {
@@ -76,11 +78,8 @@ fn too_old(source: &Revocations, state: FreshnessState) -> Rejection {
 
 /// Apart from what most requests need.
 #[inline(never)]
-fn look_among_all(facts: &Facts, looked_at: Option<u64>) -> Result<(), Rejection> {
-    if facts.issuer.sources().any(|source| revokes(source, looked_at, facts)) {
-        return Err(RejectionKind::Revoked.into());
-    }
-    Ok(())
+fn is_revoked(facts: &Facts, looked_at: Option<u64>) -> bool {
+    facts.issuer.sources().any(|source| revokes(source, looked_at, facts))
 }
 
 /// Where the token was looked at before, what was said since decides.

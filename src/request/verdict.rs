@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::binary::fold;
+use crate::binary::{fold, random};
 use crate::clock::Now;
 
 use super::AccessToken;
@@ -58,7 +58,7 @@ pub(super) struct Name {
 /// The verdicts of one resource server.
 pub(crate) struct Verdicts {
     server: u64,
-    /// So that nobody outside knows which tokens share a place.
+    /// So that nobody outside knows which tokens share a place; that would cost speed and nothing else.
     seeds: [u64; 4],
     store: Option<Store>,
 }
@@ -67,15 +67,8 @@ impl Verdicts {
     /// Keeps up to `bytes` of them; none if that is zero.
     pub(crate) fn new(bytes: usize) -> Self {
         static SERVERS: AtomicU64 = AtomicU64::new(0);
-        let mut seeds = [0; 4];
-        for seed in &mut seeds {
-            let mut bytes = [0; 8];
-            // Without them places could be guessed, which costs speed and nothing else.
-            let _ = aws_lc_rs::rand::fill(&mut bytes);
-            *seed = u64::from_le_bytes(bytes);
-        }
         let server = SERVERS.fetch_add(1, Ordering::Relaxed);
-        Self { server, seeds, store: (bytes > 0).then(|| Store::new(bytes)) }
+        Self { server, seeds: random(), store: (bytes > 0).then(|| Store::new(bytes)) }
     }
 
     /// Places all tokens as others with the same seeds do.

@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use siphasher::sip::SipHasher13;
 
+use crate::binary::random;
 use crate::json::{Array, Object, Value};
 use crate::limits;
 use crate::names::spellings;
@@ -25,11 +26,9 @@ impl Default for Fingerprints {
 
 impl Fingerprints {
     pub(super) fn random() -> Self {
-        let mut key = [0; 16];
-        // The crypto library's generator does not fail once it has started; a constant key would merely allow a
-        // stranger with an issuer's signing key to make two tokens share their fate.
-        let _ = aws_lc_rs::rand::fill(&mut key);
-        Self(SipHasher13::new_with_key(&key))
+        // A constant key would allow a stranger with an issuer's signing key to make two tokens share their fate.
+        let [first, second] = random();
+        Self(SipHasher13::new_with_keys(first, second))
     }
 
     pub(super) fn of_key(key: [u8; 16]) -> Self {
@@ -59,11 +58,8 @@ impl Fingerprints {
         probe: &mut impl FnMut(Fingerprint) -> bool,
     ) -> bool {
         let mut left = limits::SHAPE_LOOKUPS;
-        if let [only] = names {
-            return Self::last(&self.0, only, claims, &mut (left - 1), probe);
-        }
         // A claim that is missing decides, before all combinations of the others are tried.
-        if names.iter().any(|name| !any_value(claims, name, &mut |_| true)) {
+        if names.len() > 1 && names.iter().any(|name| !any_value(claims, name, &mut |_| true)) {
             return false;
         }
         self.walk(self.0, names, claims, &mut left, probe)

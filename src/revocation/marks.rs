@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use crate::binary::fold;
+use crate::binary::{fold, random};
 use crate::json::{Object, Value};
 use crate::names::usual;
 
@@ -49,14 +49,10 @@ impl Marks {
 
 /// Keyed, so that nobody outside can name what shares its bits with what others have; that would only cost them a look.
 fn hash(name: &str, value: &str) -> u64 {
-    static KEY: LazyLock<[u64; 2]> = LazyLock::new(|| {
-        let mut bytes = [0; 16];
-        let _ = aws_lc_rs::rand::fill(&mut bytes);
-        let [first, second] = [0, 8]
-            .map(|from| bytes.iter().skip(from).take(8).fold(0, |word, byte| word << 8 | u64::from(*byte)));
-        [first, second | 1]
-    });
+    static KEY: LazyLock<[u64; 2]> = LazyLock::new(random);
     let [start, key] = *KEY;
+    // Zero would make all texts one.
+    let key = key | 1;
     [name, value].iter().fold(start, |hash, text| {
         let (words, rest) = text.as_bytes().as_chunks();
         let hash = words.iter().fold(hash, |hash, word| fold(hash ^ u64::from_le_bytes(*word), key));
